@@ -1,0 +1,64 @@
+# Needs Python 3.11 or newer with pip, and make. Nothing else has to be installed or running.
+PYTHON ?= python3
+UV := .uv/bin/uv
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo ui test check fmt lint docs lock bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   export the sample events to an S3 server on this machine, and show what landed"
+	@echo "make ui     browse it: the Dagster UI, with schedules and backfills running"
+	@echo "make test   run the whole test suite"
+	@echo "make fmt    format; make lint: ruff and mypy; make docs: write the generated reference"
+	@echo "make bench  measure the exports beside their peers; make clean: remove all that these made"
+
+demo: $(READY)
+	@$(BIN)/batch-exports demo
+
+ui: $(READY)
+	@$(BIN)/batch-exports ui
+
+test: $(READY)
+	@$(BIN)/python -m batch_exports_tests.browser.install
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict batch_exports
+
+fmt: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY)
+	$(BIN)/python -m docs.generate
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+# Pinned versions with hashes, and no address of any package index.
+lock: $(UV)
+	$(UV) lock --upgrade --quiet
+	$(UV) export --quiet --format requirements-txt --all-groups --all-extras --no-emit-project \
+		--no-header --no-annotate --output-file requirements.lock
+
+clean:
+	-$(BIN)/batch-exports local down
+	rm -rf .venv .uv .local .tmp_dagster_home_*
+
+# pip serves only to fetch uv, which installs the rest in seconds and needs no python3-venv package.
+$(UV): requirements-uv.lock
+	@echo "Setting up: fetching the installer ..."
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--upgrade --target .uv --requirement requirements-uv.lock
+	@touch $(UV)
+
+$(READY): $(UV) requirements.lock pyproject.toml
+	@echo "Setting up: installing pinned dependencies into .venv ..."
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(READY)
