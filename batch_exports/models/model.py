@@ -1,0 +1,89 @@
+"""What a model is: named, typed columns with a key, a membership column and their meaning."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from batch_exports.errors import ConfigurationError
+
+JSON = pa.json_()
+TIMESTAMP = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a model.
+
+    `source` is its name in the source's rows where that differs. A source that lacks the column
+    is an error, unless `member_of` names a JSON column and a member from which the value can be
+    taken, or the column is `optional`: then it is NULL.
+    """
+
+    name: str
+    type: pa.DataType
+    description: str
+    nullable: bool = True
+    source: str = ""
+    member_of: tuple[str, str] | None = None
+    optional: bool = False
+
+    @property
+    def source_name(self) -> str:
+        return self.source or self.name
+
+    @property
+    def is_json(self) -> bool:
+        return bool(self.type.equals(JSON))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A kind of row that can be exported.
+
+    `key` identifies a row. `membership` lists the source's columns that may place a row in an
+    interval, the default first. `default_columns` gives, for each kind of destination, the
+    columns that an export without a selection of its own delivers. `order` is the order of rows
+    within a block of a file that lets readers skip data.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    membership: tuple[str, ...]
+    default_columns: Mapping[str, tuple[str, ...]]
+    order: tuple[str, ...] = ()
+    has_events: bool = False
+    _by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {column.name: column for column in self.columns})
+
+    def select(self, names: Sequence[str], destination: str) -> tuple[Column, ...]:
+        """The named columns in the order given; the destination's default ones if none is named.
+
+        Raises `ConfigurationError` for a name that the model lacks, one named twice, and a
+        selection without the key, by which delivered rows are told apart.
+        """
+        names = tuple(names) or self.default_columns[destination]
+        if unknown := [name for name in names if name not in self._by_name]:
+            raise ConfigurationError(
+                f"columns: the model {self.name} has no column {unknown[0]!r}.",
+                remedy=f"It has {', '.join(self._by_name)}.",
+            )
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigurationError(
+                f"columns: {twice[0]!r} is named twice.", remedy="Name each column once."
+            )
+        if missing := [name for name in self.key if name not in names]:
+            raise ConfigurationError(
+                f"columns: the selection lacks {missing[0]!r}, part of the key of {self.name}.",
+                remedy=f"Add {missing[0]}: without it delivered rows cannot be told apart.",
+            )
+        return tuple(self._by_name[name] for name in names)
+
+
+def schema_of(columns: Sequence[Column]) -> pa.Schema:
+    """The Arrow schema in which rows of these columns move from source to destination."""
+    return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in columns])

@@ -1,0 +1,1 @@
+"""What happens to record batches between a source and a destination."""

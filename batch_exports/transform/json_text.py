@@ -1,0 +1,163 @@
+"""Whole columns of JSON text: prove that it is JSON, take members out of it, unquote strings.
+
+A column is joined into one JSON array and handed to msgspec in a single call, which walks it in
+C and slices the raw text of each element; nothing is re-encoded, so numbers keep all their digits
+and objects their key order.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_STRING_LIST = msgspec.json.Decoder(list[str])
+_NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+# Escapes in reading order, so that an escaped backslash is never taken for the start of another:
+# a whole surrogate pair, a surrogate alone, any other.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<alone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """A column of JSON text after `repair`: positions say where it changed, and where it is bad."""
+
+    values: pa.Array
+    replaced: list[int]
+    invalid: list[int]
+
+
+def repair(values: pa.Array) -> Repaired:
+    """Prove that each value is one JSON value (RFC 8259), with lone surrogates replaced.
+
+    A lone surrogate escape stands for no character, and strict readers refuse the whole document:
+    it becomes `\\ufffd`. NULLs are valid. What is then still not JSON, or is nested beyond
+    Python's recursion limit, is named in `invalid` and left as it is.
+    """
+    suspects = positions_failing(len(values), partial(_all_valid, pc.fill_null(values, "null")))
+    if not suspects:
+        return Repaired(values, [], [])
+    texts = {
+        position: _ESCAPE.sub(_replace_alone, values[position].as_py()) for position in suspects
+    }
+    candidates = pa.array(texts.values(), pa.string())
+    still_bad = positions_failing(len(candidates), partial(_all_valid, candidates))
+    invalid = [suspects[position] for position in still_bad]
+    replaced = [position for position in suspects if position not in set(invalid)]
+    mended = pa.array([texts[position] for position in replaced], pa.string())
+    return Repaired(
+        pc.replace_with_mask(values, positions_mask(replaced, len(values)), mended)
+        if replaced
+        else values,
+        replaced,
+        invalid,
+    )
+
+
+def positions_failing(length: int, passes: Callable[[int, int], bool]) -> list[int]:
+    """The positions that fail a test of whole spans `(start, stop)`, found by halving spans."""
+    failing: list[int] = []
+    spans = [(0, length)]
+    while spans:
+        start, stop = spans.pop()
+        if start == stop or passes(start, stop):
+            continue
+        if stop - start == 1:
+            failing.append(start)
+        else:
+            middle = (start + stop) // 2
+            spans += [(start, middle), (middle, stop)]
+    return sorted(failing)
+
+
+def _all_valid(values: pa.Array, start: int, stop: int) -> bool:
+    """Whether each value is JSON. Elements that begin and end where the values do prove it."""
+    span = values.slice(start, stop - start)
+    try:
+        elements = _RAW_LIST.decode(_as_json_array(span))
+    except _NOT_JSON:
+        return False
+    if len(elements) != len(span):
+        return False
+    return len(span) == 1 or bool(_lengths(elements).equals(pc.binary_length(span)))
+
+
+def _replace_alone(escape: re.Match[str]) -> str:
+    return r"\ufffd" if escape["alone"] else escape[0]
+
+
+def member(values: pa.Array, name: str) -> pa.Array:
+    """The raw JSON text of a member of each object; NULL where there is none, or it is null.
+
+    Values that are not objects, or not JSON, have no members.
+    """
+    objects = _objects_only(values)
+    try:
+        rows = _member_decoder(name).decode(_as_json_array(objects))
+    except _NOT_JSON:
+        repaired = repair(objects)
+        invalid = positions_mask(repaired.invalid, len(objects))
+        objects = pc.if_else(invalid, "{}", repaired.values)
+        rows = _member_decoder(name).decode(_as_json_array(objects))
+    texts = raw_array(list(map(attrgetter("value"), rows)))
+    return pc.if_else(pc.is_in(texts, value_set=pa.array(["", "null"])), None, texts)
+
+
+def plain_text(raw: pa.Array) -> pa.Array:
+    """What a person reads of raw JSON values: strings without quotes and escapes, others as is."""
+    is_string = pc.fill_null(pc.starts_with(raw, '"'), False)
+    if not pc.any(is_string).as_py():
+        return raw
+    strings = raw.filter(is_string)
+    if pc.any(pc.match_substring(strings, "\\")).as_py():
+        unquoted = pa.array(_STRING_LIST.decode(_as_json_array(strings)), pa.string())
+    else:
+        unquoted = pc.binary_slice(strings.cast(pa.binary()), 1, -1).cast(pa.string())
+    return pc.replace_with_mask(raw, is_string, unquoted)
+
+
+def raw_array(texts: list[Any]) -> pa.Array:
+    """Arrow strings of a list of UTF-8 buffers (`bytes`, `msgspec.Raw`), copied once."""
+    lengths = _lengths(texts)
+    offsets = pc.cumulative_sum(pa.concat_arrays([pa.array([0], pa.int32()), lengths]))
+    buffers = [None, offsets.buffers()[1], pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+
+
+def positions_mask(positions: list[int], length: int) -> pa.Array:
+    """A boolean column that is true at the given positions."""
+    numbers = pc.cumulative_sum(pa.repeat(1, length))
+    return pc.is_in(numbers, value_set=pa.array([p + 1 for p in positions], pa.int64()))
+
+
+def _lengths(texts: list[Any]) -> pa.Array:
+    return pa.array(map(len, texts), pa.int32())
+
+
+def _as_json_array(values: pa.Array) -> pa.Buffer:
+    whole = pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
+    joined = pc.binary_join(whole, ",")
+    return pc.binary_join_element_wise("[", joined, "]", "")[0].as_buffer()
+
+
+def _objects_only(values: pa.Array) -> pa.Array:
+    is_object = pc.starts_with(pc.ascii_ltrim_whitespace(values), "{")
+    return pc.if_else(pc.fill_null(is_object, False), values, "{}")
+
+
+@cache
+def _member_decoder(name: str) -> msgspec.json.Decoder[Any]:
+    absent = msgspec.field(default=msgspec.Raw(b""), name=name)
+    row = msgspec.defstruct("Row", [("value", msgspec.Raw, absent)])
+    return msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
