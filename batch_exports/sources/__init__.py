@@ -1,0 +1,1 @@
+"""Where a model's rows come from. One file or folder a source."""

@@ -1,0 +1,5 @@
+"""A lake: files in folders, on disk or on S3."""
+
+from batch_exports.sources.lake.lake import Lake
+
+__all__ = ["Lake"]

@@ -1,0 +1,193 @@
+"""One JSON lines file of a lake, plain or compressed, with nested values kept as they are written.
+
+Each line is cut by msgspec into the raw text of the wanted members, a block of lines at a time in
+C; columns are built from those texts in bulk.
+"""
+
+from collections.abc import Generator
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import fs
+
+from batch_exports.errors import Terminal
+from batch_exports.interval import DataInterval
+from batch_exports.models import JSON, TIMESTAMP, Model
+from batch_exports.sources.source import Selection
+from batch_exports.transform.json_text import raw_array
+
+BLOCK_BYTES = 8 * 2**20
+_CODECS = {".gz": "gzip", ".zst": "zstd"}
+_HAS_ZONE = r"(Z|[+-]\d\d:?\d\d)$"
+
+
+def read(
+    filesystem: fs.FileSystem,
+    path: str,
+    where: str,
+    selection: Selection,
+    interval: DataInterval,
+) -> Generator[pa.RecordBatch, None, None]:
+    """The interval's rows, with the source's columns that the selection needs.
+
+    The whole file is read, as nothing in it tells where an interval lies. A member that a line
+    lacks is NULL.
+    """
+    names = _names(selection)
+    types = _types(selection.model)
+    line = 1
+    for block in _blocks(filesystem, path):
+        rows = _decode(block, names, where, line)
+        columns = [
+            _column(rows, index, name, types.get(name, pa.string()), where, line)
+            for index, name in enumerate(names)
+        ]
+        batch = pa.RecordBatch.from_arrays(columns, names=names)
+        batch = batch.filter(_mask(batch, selection, interval, where))
+        batch = selection.filters.matching(batch)
+        line += len(rows)
+        if batch.num_rows:
+            yield batch
+
+
+def count(
+    filesystem: fs.FileSystem,
+    path: str,
+    where: str,
+    selection: Selection,
+    interval: DataInterval,
+) -> int:
+    """Count the interval's rows in a pass of its own over the filtered members alone."""
+    counted = Selection(selection.model, (), selection.membership, selection.filters)
+    return sum(batch.num_rows for batch in read(filesystem, path, where, counted, interval))
+
+
+def _names(selection: Selection) -> list[str]:
+    names = {selection.membership: None, **dict.fromkeys(selection.filters.columns)}
+    for column in selection.columns:
+        names[column.source_name] = None
+        if column.member_of:
+            names[column.member_of[0]] = None
+    return list(names)
+
+
+def _types(model: Model) -> dict[str, pa.DataType]:
+    types = {column.source_name: column.type for column in model.columns}
+    return types | dict.fromkeys(model.membership, TIMESTAMP)
+
+
+def _blocks(filesystem: fs.FileSystem, path: str) -> Generator[bytes, None, None]:
+    """Whole lines, about `BLOCK_BYTES` at a time."""
+    codec = next((name for ending, name in _CODECS.items() if path.endswith(ending)), None)
+    with filesystem.open_input_stream(path, compression=codec) as stream:
+        rest = b""
+        while data := stream.read(BLOCK_BYTES):
+            head, newline, tail = data.rpartition(b"\n")
+            if newline:
+                yield rest + head + newline
+                rest = tail
+            else:
+                rest += tail
+        if rest.strip():
+            yield rest
+
+
+def _decode(block: bytes, names: list[str], where: str, line: int) -> list[Any]:
+    decoder = _decoder(tuple(names))
+    try:
+        return decoder.decode_lines(block)
+    except (msgspec.DecodeError, RecursionError):
+        raise _bad_line(decoder, block, where, line) from None
+
+
+def _bad_line(
+    decoder: msgspec.json.Decoder[Any], block: bytes, where: str, line: int
+) -> Terminal:
+    for number, text in enumerate(block.splitlines(), start=line):
+        try:
+            decoder.decode(text or b"{}")
+        except (msgspec.DecodeError, RecursionError) as error:
+            return Terminal(
+                f"{where}, line {number}: {error}.",
+                remedy="Each line must be one JSON object. Write the file again.",
+            )
+    raise AssertionError("a block of good lines did not decode")
+
+
+@cache
+def _decoder(names: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    fields = [
+        (f"c{index}", msgspec.Raw, msgspec.field(default=msgspec.Raw(b"null"), name=name))
+        for index, name in enumerate(names)
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("Line", fields))
+
+
+def _column(
+    rows: list[Any], index: int, name: str, type_: pa.DataType, where: str, line: int
+) -> pa.Array:
+    texts = list(map(attrgetter(f"c{index}"), rows))
+    if type_.equals(JSON):
+        raw = raw_array(texts)
+        return pc.if_else(pc.equal(raw, "null"), None, raw)
+    python_type: Any = int if pa.types.is_integer(type_) else str
+    try:
+        values = _list_decoder(python_type).decode(b"[" + b",".join(texts) + b"]")
+    except msgspec.ValidationError:
+        raise _bad_value(texts, python_type, name, where, line) from None
+    if pa.types.is_timestamp(type_):
+        return _timestamps(pa.array(values, pa.string()), name, where)
+    return pa.array(values, type_)
+
+
+@cache
+def _list_decoder(python_type: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(list[python_type | None])
+
+
+def _bad_value(texts: list[Any], python_type: Any, name: str, where: str, line: int) -> Terminal:
+    decoder = msgspec.json.Decoder(python_type | None)
+    for number, text in enumerate(texts, start=line):
+        try:
+            decoder.decode(text)
+        except msgspec.ValidationError as error:
+            return Terminal(
+                f"{where}, line {number}: {name!r} is {bytes(text).decode()[:80]}: {error}.",
+                remedy="Write the file again with values of that type.",
+            )
+    raise AssertionError("a column of good values did not decode")
+
+
+def _timestamps(text: pa.Array, name: str, where: str) -> pa.Array:
+    """ISO 8601 with a zone, or without one in UTC."""
+    zoned = pc.if_else(pc.match_substring_regex(text, _HAS_ZONE), text, pc.binary_join_element_wise(text, "Z", ""))
+    try:
+        return zoned.cast(TIMESTAMP)
+    except pa.ArrowInvalid as error:
+        raise Terminal(
+            f"{where}: {name!r} holds a value that is not a time: {error}.",
+            remedy="Write times in ISO 8601, such as 2026-11-01T09:30:00.123456Z.",
+        ) from error
+
+
+def _mask(
+    batch: pa.RecordBatch, selection: Selection, interval: DataInterval, where: str
+) -> pa.Array:
+    moments = batch.column(selection.membership)
+    if moments.null_count:
+        raise Terminal(
+            f"{where}: {moments.null_count} lines have no {selection.membership}, and belong to no "
+            "interval.",
+            remedy="Give them one, or choose another membership column for the export.",
+        )
+    mask = pc.and_(
+        pc.greater_equal(moments, pa.scalar(interval.start, TIMESTAMP)),
+        pc.less(moments, pa.scalar(interval.end, TIMESTAMP)),
+    )
+    if selection.filters.by_event:
+        mask = pc.and_(mask, selection.filters.event_mask(batch.column("event")))
+    return mask

@@ -1,0 +1,130 @@
+"""A folder of Parquet and JSON lines files for each model."""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+
+import pyarrow as pa
+from pyarrow import fs
+
+from batch_exports.errors import BatchExportError, Terminal, Transient
+from batch_exports.interval import DataInterval
+from batch_exports.sources.lake import json_files, parquet_files
+from batch_exports.sources.projection import project
+from batch_exports.sources.source import Selection
+
+_READERS = {
+    ".parquet": parquet_files,
+    ".jsonl": json_files,
+    ".jsonl.gz": json_files,
+    ".jsonl.zst": json_files,
+}
+
+
+class Lake:
+    """Reads `<root>/<model>/**` from a file system.
+
+    Names that begin with `.` or `_` are passed over, as is the custom of lakes.
+    """
+
+    def __init__(self, filesystem: fs.FileSystem, root: str, *, shown_as: str) -> None:
+        """`shown_as` is the root as the user wrote it, for messages."""
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+        self._shown_as = shown_as.rstrip("/")
+
+    @contextmanager
+    def read(
+        self, selection: Selection, interval: DataInterval
+    ) -> Generator[pa.RecordBatchReader, None, None]:
+        files = self._files(selection.model.name)
+        batches = self._batches(files, selection, interval)
+        with closing(batches):
+            yield pa.RecordBatchReader.from_batches(selection.schema, batches)
+
+    def count(self, selection: Selection, interval: DataInterval) -> int:
+        with self._translated(self._shown_as):
+            return sum(
+                _reader(path).count(self._filesystem, path, self._shown(path), selection, interval)
+                for path in self._files(selection.model.name)
+            )
+
+    def _batches(
+        self, files: list[str], selection: Selection, interval: DataInterval
+    ) -> Generator[pa.RecordBatch, None, None]:
+        for path in files:
+            where = self._shown(path)
+            with self._translated(where):
+                rows = _reader(path).read(self._filesystem, path, where, selection, interval)
+                with closing(rows):
+                    for batch in rows:
+                        yield project(batch, selection, where)
+
+    def _files(self, model: str) -> list[str]:
+        folder = f"{self._root}/{model}"
+        with self._translated(self._shown(folder)):
+            if self._filesystem.get_file_info(folder).type is not fs.FileType.Directory:
+                raise Terminal(
+                    f"The lake {self._shown_as} has no folder {model!r}.",
+                    remedy=f"Put the files of this model under {self._shown(folder)}/, or correct "
+                    "the source's path.",
+                )
+            entries = self._filesystem.get_file_info(fs.FileSelector(folder, recursive=True))
+        files = sorted(entry.path for entry in entries if entry.is_file)
+        visible = [path for path in files if not _is_hidden(path[len(folder) :])]
+        for path in visible:
+            _reader(path)
+        return visible
+
+    def _shown(self, path: str) -> str:
+        return f"{self._shown_as}{path[len(self._root) :]}"
+
+    @contextmanager
+    def _translated(self, where: str) -> Iterator[None]:
+        """Errors of the file system and of broken files, as ours, with the file's name."""
+        try:
+            yield
+        except BatchExportError:
+            raise
+        except pa.ArrowInvalid as error:
+            raise Terminal(
+                f"{where} cannot be read: {error}.",
+                remedy="Write the file again; a file under way should have a name that begins "
+                "with an underscore.",
+            ) from error
+        except FileNotFoundError as error:
+            raise Transient(
+                f"{where} was there when the lake was listed, and is no more.",
+                remedy="It is tried again with a new listing.",
+            ) from error
+        except PermissionError as error:
+            raise Terminal(
+                f"{where} may not be read: {error}.", remedy="Grant read access to the source."
+            ) from error
+        except OSError as error:
+            raise _storage_error(where, error) from error
+
+
+def _reader(path: str):  # type: ignore[no-untyped-def]
+    name = path.rsplit("/", 1)[-1]
+    for ending, reader in _READERS.items():
+        if name.endswith(ending):
+            return reader
+    raise Terminal(
+        f"The lake's file {path} is of no known kind.",
+        remedy=f"Files end in {', '.join(_READERS)}; one that is no data begins with . or _.",
+    )
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith((".", "_")) for part in path.split("/"))
+
+
+def _storage_error(where: str, error: OSError) -> BatchExportError:
+    """Arrow's S3 file system tells its errors apart in their text alone."""
+    text = str(error)
+    denied = ("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "HTTP 403")
+    if any(mark in text for mark in denied):
+        return Terminal(f"{where} may not be read: {text}.", remedy="Check the connection's keys.")
+    if "NO_SUCH_BUCKET" in text:
+        return Terminal(f"{where}: the bucket does not exist.", remedy="Correct the path.")
+    return Transient(f"{where} cannot be read: {text}.", remedy="It is tried again.")
