@@ -1,0 +1,94 @@
+"""The lake part: sample events as Parquet files in `<state>/lake`, to export from."""
+
+import hashlib
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from batch_exports.local import sample_events
+from batch_exports.local.errors import LocalError
+from batch_exports.local.event_schema import EVENTS
+from batch_exports.local.status import Status
+
+_MARKER = "laid-by"
+_FILES_PER_DAY = 3
+# Small, so that a reader who looks for one hour can skip most of the file.
+_ROW_GROUP_ROWS = 1_000
+_MAKERS = ("chance.py", "event_schema.py", "hostile.py", "lake.py", "sample_events.py")
+
+
+def start(state: Path) -> None:
+    """Lay the lake, unless it is there. Raises LocalError."""
+    lay_lake(state / "lake")
+
+
+def stop(state: Path) -> None:
+    """Nothing runs, and the files stay."""
+
+
+def status(state: Path) -> Status:
+    folder = state / "lake"
+    if not (folder / _MARKER).exists():
+        return Status(up=False, text="no sample events")
+    if not _is_laid(folder):
+        return Status(up=False, text=f"sample events of another version in {folder}")
+    return Status(up=True, text=f"sample events in {folder}")
+
+
+def environment(state: Path) -> dict[str, str]:
+    """The folder of the lake. Raises LocalError when it was never laid."""
+    folder = state / "lake"
+    if not (folder / _MARKER).exists():
+        raise LocalError(f"there are no sample events in {folder}: run `batch-exports local up`")
+    return {"BATCH_EXPORTS_LOCAL_LAKE": str(folder.absolute())}
+
+
+def lay_lake(folder: Path) -> None:
+    """Write the sample events under `folder`/events, a folder for each day of arrival.
+
+    A lake that is there stays; one that other code or other recorded data made is replaced. The
+    lake appears complete or not at all. Raises LocalError when `folder` holds anything else.
+    """
+    if _is_laid(folder):
+        return
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).exists():
+        raise LocalError(
+            f"{folder} holds files that are no sample lake, and would be lost: move them away, or "
+            "name another folder in BATCH_EXPORTS_LOCAL_DIR"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".lake-", dir=folder.parent) as draft:
+        fresh = Path(draft) / "fresh"
+        _write(sample_events.sample_events(), fresh / "events")
+        (fresh / _MARKER).write_text(_fingerprint())
+        if folder.exists():
+            folder.rename(Path(draft) / "stale")
+        fresh.rename(folder)
+
+
+def _is_laid(folder: Path) -> bool:
+    marker = folder / _MARKER
+    return marker.exists() and marker.read_text() == _fingerprint()
+
+
+def _fingerprint() -> str:
+    """Changes with all that decides what is in the lake."""
+    here = Path(__file__).parent
+    sources = [*(here / name for name in _MAKERS), *sorted(sample_events.SAMPLE.glob("*.parquet"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+def _write(events: pl.DataFrame, folder: Path) -> None:
+    width = timedelta(days=1) / _FILES_PER_DAY
+    start = sample_events.START
+    while start < sample_events.END:
+        part = (start - sample_events.START) // width % _FILES_PER_DAY
+        path = folder / str(start.date()) / f"part-{part}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrived = pl.col("inserted_at").is_between(start, start + width, closed="left")
+        table = events.filter(arrived).to_arrow().cast(EVENTS)
+        pq.write_table(table, path, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+        start += width
