@@ -15,7 +15,7 @@ _MINUTE_KEY = "%Y-%m-%d-%H:%M"
 
 @dataclass(frozen=True, order=True)
 class DataInterval:
-    """Half-open `[start, end)` in UTC. A row belongs to it when its membership column lies in it."""
+    """Half-open `[start, end)` in UTC: it has the rows whose membership column lies in it."""
 
     start: datetime
     end: datetime

@@ -84,6 +84,23 @@ class Model:
         return tuple(self._by_name[name] for name in names)
 
 
-def schema_of(columns: Sequence[Column]) -> pa.Schema:
-    """The Arrow schema in which rows of these columns move from source to destination."""
-    return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in columns])
+@dataclass(frozen=True)
+class Projection:
+    """The columns of a model that an export delivers.
+
+    `membership` is the source's column that places a row in a data interval.
+    """
+
+    model: Model
+    columns: tuple[Column, ...]
+    membership: str
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema in which rows move from source to destination."""
+        return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
+
+    @property
+    def membership_column(self) -> str | None:
+        """The delivered column that holds the membership column; None where none does."""
+        return next((c.name for c in self.columns if c.source_name == self.membership), None)

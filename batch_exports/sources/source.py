@@ -7,30 +7,15 @@ from typing import Protocol
 import pyarrow as pa
 
 from batch_exports.interval import DataInterval
-from batch_exports.models import Column, Model, schema_of
+from batch_exports.models import Projection
 from batch_exports.transform.filters import RowFilter
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Which rows and columns of a model an export takes.
+class Selection(Projection):
+    """Which rows and columns of a model an export takes."""
 
-    `membership` is the source's column that places a row in a data interval.
-    """
-
-    model: Model
-    columns: tuple[Column, ...]
-    membership: str
     filters: RowFilter = field(default_factory=RowFilter)
-
-    @property
-    def schema(self) -> pa.Schema:
-        return schema_of(self.columns)
-
-    @property
-    def membership_column(self) -> str | None:
-        """The exported column that holds the membership column, if there is one."""
-        return next((c.name for c in self.columns if c.source_name == self.membership), None)
 
 
 class Source(Protocol):

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from batch_exports.transform.sink import Sink
 
 Payload = TypeVar("Payload")
+Written_contra = TypeVar("Written_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,10 @@ class Block(Generic[Payload]):
     last: datetime | None
 
 
-class FileWriter(Protocol[Payload]):
+class FileWriter(Protocol[Written_contra]):
     """Writes blocks into one file; `close` completes the file and leaves the sink."""
 
-    def write(self, payload: Payload, /) -> None: ...
+    def write(self, payload: Written_contra, /) -> object: ...
 
     def close(self) -> None: ...
 

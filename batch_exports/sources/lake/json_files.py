@@ -104,9 +104,7 @@ def _decode(block: bytes, names: list[str], where: str, line: int) -> list[Any]:
         raise _bad_line(decoder, block, where, line) from None
 
 
-def _bad_line(
-    decoder: msgspec.json.Decoder[Any], block: bytes, where: str, line: int
-) -> Terminal:
+def _bad_line(decoder: msgspec.json.Decoder[Any], block: bytes, where: str, line: int) -> Terminal:
     for number, text in enumerate(block.splitlines(), start=line):
         try:
             decoder.decode(text or b"{}")
@@ -164,7 +162,9 @@ def _bad_value(texts: list[Any], python_type: Any, name: str, where: str, line: 
 
 def _timestamps(text: pa.Array, name: str, where: str) -> pa.Array:
     """ISO 8601 with a zone, or without one in UTC."""
-    zoned = pc.if_else(pc.match_substring_regex(text, _HAS_ZONE), text, pc.binary_join_element_wise(text, "Z", ""))
+    zoned = pc.if_else(
+        pc.match_substring_regex(text, _HAS_ZONE), text, pc.binary_join_element_wise(text, "Z", "")
+    )
     try:
         return zoned.cast(TIMESTAMP)
     except pa.ArrowInvalid as error:

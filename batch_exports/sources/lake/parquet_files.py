@@ -131,4 +131,4 @@ def _mask(
 def _batch_rows(group: ds.RowGroupInfo) -> int:
     """Rows of about `BATCH_BYTES`, by the row group's own average."""
     average = max(1, group.total_byte_size // max(1, group.num_rows))
-    return max(1, min(BATCH_BYTES // average, 65_536))
+    return int(max(1, min(BATCH_BYTES // average, 65_536)))

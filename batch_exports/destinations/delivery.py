@@ -1,0 +1,99 @@
+"""What every destination promises: one committed write of one data interval, and proof of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from batch_exports.interval import DataInterval
+from batch_exports.transform.capabilities import Capabilities
+
+
+@dataclass(frozen=True)
+class DeliveredFile:
+    """One file of a delivery. `bytes` are those stored, `sha256` is of them, in hex."""
+
+    uri: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One committed write: what the destination recorded about it.
+
+    `rows` were delivered, of which `replaced` hold a value in a changed form; `rejected` were
+    not. Originals of both lie at `aside`. `record` is where this record itself lies.
+    """
+
+    uri: str
+    record: str
+    rows: int
+    rejected: int
+    replaced: int
+    bytes: int
+    files: tuple[DeliveredFile, ...] = ()
+    aside: str | None = None
+
+    @property
+    def source_rows(self) -> int:
+        return self.rows + self.rejected
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What the destination holds for an interval, read from it anew.
+
+    `rows` is counted in the data itself; None where only a deep inspection could count them.
+    `problems` name each difference between the record and the data, in words.
+    """
+
+    delivery: Delivery
+    rows: int | None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LandedColumns:
+    """The columns found in the data, and in words how they differ from those expected."""
+
+    types: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LandedKeys:
+    """Rows without a key, and keys that stand twice, with a few of each."""
+
+    rows: int
+    nulls: int
+    duplicates: int
+    examples: tuple[str, ...] = ()
+
+
+class Destination(Protocol):
+    """Holds deliveries of one export.
+
+    All methods raise `Terminal` or `Transient` errors. The reading ones read the destination
+    anew; they raise `Terminal` where the interval was never delivered.
+    """
+
+    capabilities: Capabilities
+
+    def write(self, batches: pa.RecordBatchReader, interval: DataInterval, run_id: str) -> Delivery:
+        """Deliver the interval's rows, all or nothing, in the place of what was there before."""
+        ...
+
+    def inspect(self, interval: DataInterval, *, deep: bool = False) -> Landed:
+        """Compare the delivery's record with the data; `deep` reads every row."""
+        ...
+
+    def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns: ...
+
+    def keys(self, interval: DataInterval, key: Sequence[str]) -> LandedKeys: ...
+
+    def uri(self, interval: DataInterval) -> str:
+        """Where the interval's data lies, or would lie."""
+        ...

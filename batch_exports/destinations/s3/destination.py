@@ -1,0 +1,266 @@
+"""Deliveries to a bucket: data files, then the manifest that makes them a delivery."""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+from botocore.exceptions import ClientError
+
+from batch_exports.destinations.delivery import (
+    DeliveredFile,
+    Delivery,
+    Landed,
+    LandedColumns,
+    LandedKeys,
+)
+from batch_exports.destinations.s3 import inspection
+from batch_exports.destinations.s3.aside import Aside
+from batch_exports.destinations.s3.errors import error_code, s3_errors
+from batch_exports.destinations.s3.files import WrittenFile, write_files
+from batch_exports.destinations.s3.keys import Keys, KeyTemplate
+from batch_exports.destinations.s3.lock import LEASE_SECONDS, held
+from batch_exports.destinations.s3.manifest import (
+    Manifest,
+    ManifestObject,
+    columns_of,
+    fingerprint,
+)
+from batch_exports.destinations.s3.objects import list_objects, list_unfinished
+from batch_exports.destinations.s3.upload import ObjectUpload, Uploads, uploading
+from batch_exports.errors import Terminal
+from batch_exports.interval import DataInterval
+from batch_exports.models import Projection
+from batch_exports.transform.block import FileFormat
+from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
+from batch_exports.transform.jsonlines import BLOCK_BYTES, JsonLinesFormat
+from batch_exports.transform.parquet import ROW_GROUP_BYTES, ParquetFormat
+from batch_exports.transform.prefetch import prefetch
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+COMPRESSIONS: Mapping[str, tuple[str, ...]] = {
+    "parquet": ("none", "zstd", "lz4", "snappy", "gzip", "brotli"),
+    "jsonlines": ("none", "gzip", "brotli", "zstd"),
+}
+"""The codecs of each file format, by the names that the configuration gives them."""
+
+# JSON lines' readers parse JSON columns with the line, and ISO 8601 has years of four digits.
+_CAPABILITIES = {
+    "parquet": Capabilities(parses_json=False),
+    "jsonlines": Capabilities(parses_json=True, years=(1, 9999)),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Destination:
+    """Where one export's files go, and in what form.
+
+    `max_file_bytes` 0 means one file an interval. `headers` go with each object that is written,
+    such as those of encryption. An interval's lock goes stale `lease_seconds` after its holder
+    fell silent.
+    """
+
+    client: "S3Client"
+    bucket: str
+    template: KeyTemplate
+    export: str
+    projection: Projection
+    file_format: Literal["parquet", "jsonlines"]
+    compression: str
+    max_file_bytes: int = 0
+    headers: Mapping[str, Any]
+    on_unrepresentable: OnUnrepresentable = OnUnrepresentable.REPLACE
+    lease_seconds: float = LEASE_SECONDS
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return _CAPABILITIES[self.file_format]
+
+    def uri(self, interval: DataInterval) -> str:
+        return f"s3://{self.bucket}/{self.template.keys(interval).stem}"
+
+    def write(self, batches: pa.RecordBatchReader, interval: DataInterval, run_id: str) -> Delivery:
+        """Upload the interval's files, then make them a delivery.
+
+        Nothing is visible until every byte is on S3. Then the files are completed one right after
+        the other, the manifest is put, and objects of earlier deliveries that it does not name
+        are deleted. Unfinished uploads of killed runs are swept away first.
+        """
+        keys = self.template.keys(interval)
+        with (
+            s3_errors(self.uri(interval)),
+            held(
+                self.client,
+                self.bucket,
+                keys.lock,
+                self.headers,
+                run_id=run_id,
+                lease_seconds=self.lease_seconds,
+            ) as lock,
+        ):
+            self._refuse_others(keys)
+            self._sweep_unfinished(keys)
+            with uploading(self.client, self.bucket, self.headers) as uploads:
+                files, aside = self._upload(batches, uploads, keys)
+                lock.check()
+                uploads.complete()
+            manifest = self._manifest(files, aside, interval, run_id)
+            self.client.put_object(
+                Bucket=self.bucket, Key=keys.manifest, Body=manifest.body(), **self.headers
+            )
+            self._delete_others(keys, manifest)
+        return self._delivery(manifest, interval)
+
+    def inspect(self, interval: DataInterval, *, deep: bool = False) -> Landed:
+        with self._delivered(interval) as manifest:
+            rows, problems = inspection.inspect(self.client, self.bucket, manifest, deep=deep)
+            return Landed(self._delivery(manifest, interval), rows, problems)
+
+    def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns:
+        with self._delivered(interval) as manifest:
+            return inspection.inspect_columns(
+                self.client, self.bucket, manifest, columns_of(expected)
+            )
+
+    def keys(self, interval: DataInterval, key: Sequence[str]) -> LandedKeys:
+        with self._delivered(interval) as manifest:
+            return inspection.inspect_keys(self.client, self.bucket, manifest, key)
+
+    def _upload(
+        self, batches: pa.RecordBatchReader, uploads: Uploads, keys: Keys
+    ) -> tuple[list[WrittenFile], Aside]:
+        aside = Aside(
+            uploads,
+            keys.aside,
+            self.projection.schema,
+            self.projection.model.key,
+            self.capabilities,
+            self.on_unrepresentable,
+        )
+        file_format = self._format()
+        with prefetch(file_format.blocks(aside.clean(batches)), ahead=1) as blocks:
+            files = write_files(blocks, file_format, uploads, keys, self.max_file_bytes)
+        aside.seal()
+        return files, aside
+
+    def _format(self) -> FileFormat[Any]:
+        membership = self.projection.membership_column
+        if self.file_format == "jsonlines":
+            return JsonLinesFormat(
+                self.compression,
+                membership=membership,
+                max_block_bytes=self.max_file_bytes or BLOCK_BYTES,
+            )
+        return ParquetFormat(
+            self.projection.schema,
+            self.compression,
+            order=self.projection.model.order,
+            membership=membership,
+            max_block_bytes=self.max_file_bytes or ROW_GROUP_BYTES,
+        )
+
+    def _manifest(
+        self, files: list[WrittenFile], aside: Aside, interval: DataInterval, run_id: str
+    ) -> Manifest:
+        columns = columns_of(self.projection.schema)
+        rejects = _object(aside.upload, aside.kept, []) if aside.upload else None
+        return Manifest(
+            files=[file.upload.key for file in files],
+            objects=[_object(file.upload, file.rows, file.moments) for file in files],
+            rows=sum(file.rows for file in files),
+            rejected=aside.rejected,
+            replaced=aside.replaced,
+            rejects=rejects,
+            export=self.export,
+            model=self.projection.model.name,
+            membership=self.projection.membership,
+            data_interval_start=interval.start,
+            data_interval_end=interval.end,
+            file_format=self.file_format,
+            compression=self.compression,
+            columns=columns,
+            schema_fingerprint=fingerprint(columns),
+            run_id=run_id,
+            delivered_at=datetime.now(UTC),
+        )
+
+    def _delivery(self, manifest: Manifest, interval: DataInterval) -> Delivery:
+        at = f"s3://{self.bucket}/"
+        return Delivery(
+            uri=self.uri(interval),
+            record=at + self.template.keys(interval).manifest,
+            rows=manifest.rows,
+            rejected=manifest.rejected,
+            replaced=manifest.replaced,
+            bytes=sum(item.bytes for item in manifest.objects),
+            files=tuple(
+                DeliveredFile(at + item.key, item.rows, item.bytes, item.sha256)
+                for item in manifest.objects
+            ),
+            aside=at + manifest.rejects.key if manifest.rejects else None,
+        )
+
+    @contextmanager
+    def _delivered(self, interval: DataInterval) -> Generator[Manifest, None, None]:
+        """The interval's manifest. Raises `Terminal` where there is none."""
+        keys = self.template.keys(interval)
+        with s3_errors(self.uri(interval)):
+            manifest = self._read_manifest(keys)
+            if manifest is None:
+                raise Terminal(
+                    f"Nothing was delivered for {interval}: s3://{self.bucket}/{keys.manifest} "
+                    "does not exist.",
+                    remedy="Materialize the partition.",
+                )
+            yield manifest
+
+    def _read_manifest(self, keys: Keys) -> Manifest | None:
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=keys.manifest)
+        except ClientError as error:
+            if error_code(error) in ("NoSuchKey", "404"):
+                return None
+            raise
+        return Manifest.parse(answer["Body"].read(), f"s3://{self.bucket}/{keys.manifest}")
+
+    def _refuse_others(self, keys: Keys) -> None:
+        """Two exports that write the same keys would destroy each other's deliveries."""
+        try:
+            manifest = self._read_manifest(keys)
+        except Terminal:
+            return  # not ours to read, or broken: this delivery puts a good one in its place
+        if manifest is not None and manifest.export != self.export:
+            raise Terminal(
+                f"The export {manifest.export!r} delivers to s3://{self.bucket}/{keys.stem} too.",
+                remedy=f"Give {self.export!r} a key_prefix of its own, or delete "
+                f"s3://{self.bucket}/{keys.manifest} if the other export is gone.",
+            )
+
+    def _sweep_unfinished(self, keys: Keys) -> None:
+        for key, upload_id in list(list_unfinished(self.client, self.bucket, keys.stem)):
+            if keys.is_ours(key):
+                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+
+    def _delete_others(self, keys: Keys, manifest: Manifest) -> None:
+        kept = {*manifest.files, keys.manifest, keys.lock}
+        if manifest.rejects:
+            kept.add(manifest.rejects.key)
+        for key in list(list_objects(self.client, self.bucket, keys.stem)):
+            if key not in kept and keys.is_ours(key):
+                self.client.delete_object(Bucket=self.bucket, Key=key)
+
+
+def _object(upload: ObjectUpload, rows: int, moments: list[datetime]) -> ManifestObject:
+    return ManifestObject(
+        key=upload.key,
+        rows=rows,
+        bytes=upload.bytes,
+        sha256=upload.sha256,
+        etag=upload.etag,
+        membership_min=moments[0] if moments else None,
+        membership_max=moments[-1] if moments else None,
+    )

@@ -1,0 +1,101 @@
+"""Objects of a delivery, read back: as a stream, at random places, or listed."""
+
+import io
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batch_exports.destinations.s3.manifest import ManifestObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# Enough for the footer of most Parquet files in one request.
+_TAIL_BYTES = 64 * 2**10
+_CODECS = {"gzip": "gzip", "zstd": "zstd", "brotli": "brotli"}
+
+
+class ObjectFile(io.RawIOBase):
+    """An object as a file that can seek. Its end, where Parquet keeps the footer, is kept."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str, size: int) -> None:
+        self._client, self._bucket, self._key, self._size = client, bucket, key, size
+        self._position = 0
+        self._tail_start = max(0, size - _TAIL_BYTES)
+        self._tail = self._fetch(self._tail_start, size)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def size(self) -> int:
+        return self._size
+
+    def read(self, size: int = -1) -> bytes:
+        stop = self._size if size < 0 else min(self._position + size, self._size)
+        start, self._position = self._position, max(stop, self._position)
+        if start >= stop:
+            return b""
+        if start >= self._tail_start:
+            return self._tail[start - self._tail_start : stop - self._tail_start]
+        return self._fetch(start, stop)
+
+    def _fetch(self, start: int, stop: int) -> bytes:
+        if start >= stop:
+            return b""
+        answer = self._client.get_object(
+            Bucket=self._bucket, Key=self._key, Range=f"bytes={start}-{stop - 1}"
+        )
+        return answer["Body"].read()
+
+
+@contextmanager
+def open_parquet(
+    client: "S3Client", bucket: str, item: ManifestObject
+) -> Generator[pq.ParquetFile, None, None]:
+    file = pa.PythonFile(ObjectFile(client, bucket, item.key, item.bytes), "r")
+    with pq.ParquetFile(file) as parquet:
+        yield parquet
+
+
+@contextmanager
+def open_lines(
+    client: "S3Client", bucket: str, item: ManifestObject, compression: str
+) -> Generator[pa.NativeFile, None, None]:
+    """The uncompressed bytes of a JSON lines object."""
+    body = client.get_object(Bucket=bucket, Key=item.key)["Body"]
+    stream = pa.PythonFile(body, "r")
+    codec = _CODECS.get(compression)
+    try:
+        yield pa.CompressedInputStream(stream, codec) if codec else stream
+    finally:
+        body.close()
+
+
+def list_objects(client: "S3Client", bucket: str, prefix: str) -> Iterator[str]:
+    """Keys that begin with the prefix."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        for item in page.get("Contents", []):
+            yield item["Key"]
+
+
+def list_unfinished(client: "S3Client", bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """Key and id of each multipart upload that was begun under the prefix, and never ended."""
+    pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        for item in page.get("Uploads", []):
+            yield item["Key"], item["UploadId"]
