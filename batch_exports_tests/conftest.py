@@ -1,0 +1,43 @@
+"""Fixtures that all tests share: a real S3 server, and a bucket of one's own on it."""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batch_exports.local import seaweedfs
+
+# Waits until its input ends, which it does however this process ends, and clears up.
+_REAPER = """
+import shutil, sys
+from pathlib import Path
+from batch_exports.local import seaweedfs
+sys.stdin.read()
+seaweedfs.stop(Path(sys.argv[1]))
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweedfs.Server]:
+    """One SeaweedFS for the whole session: `.endpoint`, `.admin`, `.reader`, `.client(keys)`.
+
+    It is killed at the end, even when the test process itself was killed.
+    """
+    folder: Path = tmp_path_factory.mktemp("s3")
+    command = [sys.executable, "-c", _REAPER, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as reaper:
+        yield seaweedfs.start(folder)
+        assert reaper.stdin
+        reaper.stdin.close()
+
+
+@pytest.fixture
+def bucket(s3_server: seaweedfs.Server) -> str:
+    """The name of a fresh, empty bucket."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    s3_server.client().create_bucket(Bucket=name)
+    return name
