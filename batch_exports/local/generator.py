@@ -62,7 +62,8 @@ def generate_events(
         label, count = f"{seed} {first}", min(batch_rows, rows - first)
         times = _times(label, range(first, first + count), start, slot)
         events = _batch(label, pools, count, hostile_share).with_columns(times)
-        return events.select(EVENTS.names).to_arrow().cast(EVENTS).to_batches()
+        table: pa.Table = events.select(EVENTS.names).to_arrow().cast(EVENTS)
+        return table.to_batches()
 
     batches = chain.from_iterable(map(batch, range(0, rows, batch_rows)))
     return pa.RecordBatchReader.from_batches(EVENTS, batches)

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import ProxyHandler, build_opener
 
 import boto3
 from botocore.config import Config
@@ -235,9 +236,9 @@ def _s3_configuration(server: Server) -> dict[str, object]:
 
 
 def _await_answer(server: Server, deadline: float) -> bool:
-    """Whether the server answers before `deadline`; False at once when its process ends."""
+    """Whether the server is ready before `deadline`; False at once when its process ends."""
     while server.process and server.process.alive and time.monotonic() < deadline:
-        if _answers(server):
+        if _answers(server) and _has_storage(server):
             return True
         time.sleep(0.05)
     return False
@@ -251,6 +252,20 @@ def _answers(server: Server) -> bool:
     except (BotoCoreError, ClientError):
         return False
     return True
+
+
+def _has_storage(server: Server) -> bool:
+    """Whether the part that holds the objects has reported to the part that finds them.
+
+    It may do so seconds after S3 answers; until then every object of an earlier run is an error.
+    """
+    url = f"http://127.0.0.1:{server.ports['master.port']}/dir/status"
+    direct = build_opener(ProxyHandler({}))  # past any proxy named in the environment
+    try:
+        with direct.open(url, timeout=3) as answer:
+            return bool(json.load(answer)["Topology"]["DataCenters"])
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _tail(log: Path, lines: int = 20) -> str:
