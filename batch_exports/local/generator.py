@@ -62,8 +62,9 @@ def generate_events(
         label, count = f"{seed} {first}", min(batch_rows, rows - first)
         times = _times(label, range(first, first + count), start, slot)
         events = _batch(label, pools, count, hostile_share).with_columns(times)
-        table: pa.Table = events.select(EVENTS.names).to_arrow().cast(EVENTS)
-        return table.to_batches()
+        table = events.select(EVENTS.names).to_arrow().cast(EVENTS)
+        made: list[pa.RecordBatch] = table.to_batches()
+        return made
 
     batches = chain.from_iterable(map(batch, range(0, rows, batch_rows)))
     return pa.RecordBatchReader.from_batches(EVENTS, batches)
