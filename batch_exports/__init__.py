@@ -1,3 +1,26 @@
-"""Product-analytics data exported one data interval at a time, as partitioned Dagster assets."""
+"""Product-analytics data exported one data interval at a time, as partitioned Dagster assets.
+
+The components that users write in YAML are attributes of this package. They are loaded when they
+are asked for, so that the parts that know no Dagster can be imported without it.
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+_COMPONENTS = {
+    "LakeSource": "batch_exports.components.lake_source",
+    "S3BatchExport": "batch_exports.components.s3_batch_export",
+    "S3Connection": "batch_exports.components.s3_connection",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _COMPONENTS:
+        return getattr(import_module(_COMPONENTS[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_COMPONENTS]

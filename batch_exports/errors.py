@@ -17,6 +17,11 @@ class Terminal(BatchExportError):
 class ConfigurationError(Terminal):
     """A setting that cannot work; raised when it is loaded, before anything is read or written."""
 
+    def __init__(self, field: str, problem: str, *, remedy: str) -> None:
+        super().__init__(f"{field}: {problem}", remedy=remedy)
+        self.field = field
+        self.problem = problem
+
 
 class Transient(BatchExportError):
     """Trying again later may succeed: time-outs, dropped connections, overloaded services."""

@@ -95,7 +95,8 @@ def parse_rhythm(interval: str | Mapping[str, str], timezone: str = "UTC") -> Rh
             return Rhythm("0 0 * * 0", timezone, _DAY_KEY, 1, "week")
     if (every := _EVERY.fullmatch(interval)) is None:
         raise ConfigurationError(
-            f"interval: {interval!r} is not an interval.",
+            "interval",
+            f"{interval!r} is not an interval.",
             remedy="Use hour, day, week, 'every N minutes', 'every N hours' or {cron: \"...\"}.",
         )
     return _parse_every(int(every[1]), every[2], timezone)
@@ -107,7 +108,8 @@ def _parse_every(count: int, unit: str, timezone: str) -> Rhythm:
         fitting = ", ".join(str(n) for n in range(1, whole) if whole % n == 0)
         larger = "hour" if unit == "minute" else "day"
         raise ConfigurationError(
-            f"interval: 'every {count} {unit}s' does not divide the {larger} into equal parts.",
+            "interval",
+            f"'every {count} {unit}s' does not divide the {larger} into equal parts.",
             remedy=f"Use one of {fitting} {unit}s, or {larger}.",
         )
     cron = f"*/{count} * * * *" if unit == "minute" else f"0 */{count} * * *"
@@ -117,12 +119,14 @@ def _parse_every(count: int, unit: str, timezone: str) -> Rhythm:
 def _parse_cron(interval: Mapping[str, str], timezone: str) -> Rhythm:
     if set(interval) != {"cron"} or not isinstance(interval["cron"], str):
         raise ConfigurationError(
-            f"interval: {dict(interval)!r} is not an interval.",
+            "interval",
+            f"{dict(interval)!r} is not an interval.",
             remedy='A cron interval has the one key cron: {cron: "30 6 * * 1-5"}.',
         )
     if len(interval["cron"].split()) != 5:
         raise ConfigurationError(
-            f"interval: {interval['cron']!r} is not a cron expression.",
+            "interval",
+            f"{interval['cron']!r} is not a cron expression.",
             remedy="Write five fields: minute, hour, day of month, month, day of week.",
         )
     return Rhythm(interval["cron"], timezone, _MINUTE_KEY)
@@ -133,6 +137,7 @@ def _check_timezone(timezone: str) -> None:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigurationError(
-            f"timezone: {timezone!r} is not a time zone.",
+            "timezone",
+            f"{timezone!r} is not a time zone.",
             remedy="Use an IANA name such as UTC or Europe/Berlin.",
         ) from error

@@ -69,16 +69,18 @@ class Model:
         names = tuple(names) or self.default_columns[destination]
         if unknown := [name for name in names if name not in self._by_name]:
             raise ConfigurationError(
-                f"columns: the model {self.name} has no column {unknown[0]!r}.",
+                "columns",
+                f"the model {self.name} has no column {unknown[0]!r}.",
                 remedy=f"It has {', '.join(self._by_name)}.",
             )
         if twice := [name for name in names if names.count(name) > 1]:
             raise ConfigurationError(
-                f"columns: {twice[0]!r} is named twice.", remedy="Name each column once."
+                "columns", f"{twice[0]!r} is named twice.", remedy="Name each column once."
             )
         if missing := [name for name in self.key if name not in names]:
             raise ConfigurationError(
-                f"columns: the selection lacks {missing[0]!r}, part of the key of {self.name}.",
+                "columns",
+                f"the selection lacks {missing[0]!r}, part of the key of {self.name}.",
                 remedy=f"Add {missing[0]}: without it delivered rows cannot be told apart.",
             )
         return tuple(self._by_name[name] for name in names)

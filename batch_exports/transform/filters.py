@@ -78,7 +78,7 @@ class PropertyFilter:
 
     def _error(self, problem: str, remedy: str) -> ConfigurationError:
         return ConfigurationError(
-            f"filters: for the property {self.key!r}, {problem}.", remedy=f"{remedy}."
+            "filters", f"for the property {self.key!r}, {problem}.", remedy=f"{remedy}."
         )
 
     @property

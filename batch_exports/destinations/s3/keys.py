@@ -121,14 +121,16 @@ def _check_variables(prefix: str) -> None:
         parts = list(Formatter().parse(prefix))
     except ValueError as error:
         raise ConfigurationError(
-            f"key_prefix: {prefix!r} is not a template ({error}).",
+            "key_prefix",
+            f"{prefix!r} is not a template ({error}).",
             remedy="Write variables as {year}; a brace of its own is written twice.",
         ) from error
     for _, name, form, conversion in parts:
         if name is not None and (name not in VARIABLES or form or conversion):
             rest = f"!{conversion}" if conversion else f":{form}" if form else ""
             raise ConfigurationError(
-                f"key_prefix: {{{name}{rest}}} is not a variable.",
+                "key_prefix",
+                f"{{{name}{rest}}} is not a variable.",
                 remedy=f"The variables are {', '.join(f'{{{v}}}' for v in VARIABLES)}.",
             )
 
@@ -137,11 +139,13 @@ def _check_segments(prefix: str) -> None:
     inner = prefix.removesuffix("/")
     if inner and any(segment in ("", ".", "..") for segment in inner.split("/")):
         raise ConfigurationError(
-            f"key_prefix: {prefix!r} has a segment that is empty, '.' or '..'.",
+            "key_prefix",
+            f"{prefix!r} has a segment that is empty, '.' or '..'.",
             remedy="Write it like {year}/{month}/{table}/, without a leading slash.",
         )
     if len(prefix.encode()) > _MAX_KEY_BYTES - 200:
         raise ConfigurationError(
-            f"key_prefix: it has {len(prefix.encode())} bytes.",
+            "key_prefix",
+            f"it has {len(prefix.encode())} bytes.",
             remedy=f"S3's keys have at most {_MAX_KEY_BYTES}; leave 200 for the file's own name.",
         )

@@ -71,6 +71,8 @@ class IntervalLock:
             holder = self._holder()
             if holder is None:
                 continue
+            if holder.token == self._token:
+                break  # an earlier try of the same request had succeeded, its answer was lost
             first_seen = first_seen or holder.renewed
             if holder.renewed > first_seen:
                 raise Transient(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from batch_exports.errors import Transient
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -162,15 +164,25 @@ class ObjectUpload:
             if part.done() and part.exception():
                 part.result()
         if self._upload_id is None:
-            self._upload_id = self._uploads.client.create_multipart_upload(
-                Bucket=self._uploads.bucket, Key=self.key, **self._uploads.headers
-            )["UploadId"]
+            self._upload_id = self._begin()
         body, self._buffer = bytes(self._buffer), bytearray()
         self._uploads.in_flight.acquire()
         number = len(self._parts) + 1
         part = self._uploads.workers.submit(self._put_part, self._upload_id, number, body)
         part.add_done_callback(lambda _: self._uploads.in_flight.release())
         self._parts.append(part)
+
+    def _begin(self) -> str:
+        answer = self._uploads.client.create_multipart_upload(
+            Bucket=self._uploads.bucket, Key=self.key, **self._uploads.headers
+        )
+        # An answer that is cut off within its headers passes for an empty one.
+        if not answer.get("UploadId"):
+            raise Transient(
+                f"The upload of {self.key} was begun without an answer.",
+                remedy="It is tried again.",
+            )
+        return answer["UploadId"]
 
     def _put_part(self, upload_id: str, number: int, body: bytes) -> str:
         return self._uploads.client.upload_part(

@@ -1,0 +1,1 @@
+"""What users write in YAML. Each component is also an attribute of `batch_exports`."""

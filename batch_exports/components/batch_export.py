@@ -1,0 +1,273 @@
+"""What all exports have in common: source, model, interval, filters; asset, checks, schedule."""
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Literal
+
+import dagster as dg
+from dagster.components.resolved.core_models import ResolvedAssetAttributes
+from pydantic import Field
+
+from batch_exports.automation.partitions import build_partitions
+from batch_exports.automation.schedules import build_schedule
+from batch_exports.checks import build_checks
+from batch_exports.components.lake_source import LakeSource
+from batch_exports.components.references import find
+from batch_exports.components.yaml_component import YamlComponent
+from batch_exports.destinations.delivery import Destination
+from batch_exports.errors import ConfigurationError
+from batch_exports.export import Export, Extraction
+from batch_exports.interval import DataInterval, parse_rhythm
+from batch_exports.io_manager import BatchExportIOManager
+from batch_exports.models import MODELS, Model
+from batch_exports.sources.source import Selection
+from batch_exports.transform.capabilities import OnUnrepresentable
+from batch_exports.transform.filters import Operator, PropertyFilter, RowFilter
+
+# Three more tries after 10, 20 and 40 seconds, more or less: enough for a store that is busy.
+_RETRIES = dg.RetryPolicy(
+    max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+
+
+class PropertyFilterModel(dg.Model, dg.Resolvable):
+    """A condition on a property; see the reference of filters."""
+
+    key: str
+    type: Literal["event", "person"] = "event"
+    operator: Operator = "exact"
+    value: Any = None
+
+
+class BatchExport(YamlComponent):
+    """One model, from one source, to one destination, one partition a data interval."""
+
+    kind: ClassVar[str]
+
+    name: str = Field(description="The asset's name, and the export's in all records of it.")
+    source: str = Field(description="The name of the source that rows come from.")
+    model_name: str = Field(alias="model", description="What is exported, such as events.")
+    interval: str | dict[str, str] = Field(
+        "hour",
+        description="hour, day, week, every N minutes, every N hours, or {cron: ...}. "
+        "Weeks start on Sunday.",
+    )
+    timezone: str = Field("UTC", description="IANA time zone in which days and weeks begin.")
+    start: str = Field(description="Start of the first data interval, such as 2026-11-01.")
+    end: str | None = Field(None, description="End of the last data interval; none means now.")
+    membership: str | None = Field(
+        None,
+        description="The source's column that places a row in an interval; the model's own "
+        "(for events inserted_at, the time of arrival) without it.",
+    )
+    delay_seconds: int = Field(
+        60, ge=0, description="Seconds to wait after an interval's end before it is read."
+    )
+    include_events: list[str] = Field([], description="Names of events to export; empty means all.")
+    exclude_events: list[str] = Field(
+        [], description="Names of events to leave out; this wins over include_events."
+    )
+    filters: list[PropertyFilterModel] = Field(
+        [], description="Conditions on properties, all of which an event must meet."
+    )
+    columns: list[str] = Field(
+        [], description="Columns in order; empty means the model's own for this destination."
+    )
+    on_unrepresentable: OnUnrepresentable = Field(
+        OnUnrepresentable.REPLACE,
+        description="What to do with values that the destination cannot hold: replace, reject, "
+        "fail.",
+    )
+    verify: Literal["standard", "deep"] = Field(
+        "standard", description="deep: the row_count check reads every landed row."
+    )
+    partitions_per_run: int = Field(
+        1, ge=1, description="Intervals that a backfill gives to one run."
+    )
+    status: Literal["running", "stopped"] = Field(
+        "running", description="Whether the schedule runs."
+    )
+    asset_attributes: ResolvedAssetAttributes | None = Field(
+        None, description="Owners, tags, group and more of the asset, as in any Dagster component."
+    )
+
+    @abstractmethod
+    def destination(self, selection: Selection) -> Callable[[Any], Destination]:
+        """How a run makes the destination out of its resources. Raises `ConfigurationError`."""
+
+    @property
+    @abstractmethod
+    def destination_resources(self) -> frozenset[str]: ...
+
+    @property
+    @abstractmethod
+    def asset_metadata(self) -> Mapping[str, Any]:
+        """What is known of the destination before the first run, and its kinds."""
+
+    def check(self) -> None:
+        super().check()
+        self.export()
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        with self.located():
+            find(context, LakeSource, "source", self.source)
+            export = self.export()
+        job = dg.define_asset_job(
+            f"{self.name}_job",
+            selection=dg.AssetSelection.assets(export.key),
+            tags={"batch_exports/export": self.name},
+            description=f"Delivers partitions of {self.name} and checks them.",
+        )
+        return dg.Definitions(
+            assets=[self._asset(export)],
+            asset_checks=build_checks(export, deep=self.verify == "deep", retry_policy=_RETRIES),
+            jobs=[job],
+            schedules=[build_schedule(export, job.name, running=self.status == "running")],
+            resources={self._io_manager_key: self._io_manager(export)},
+        )
+
+    def export(self) -> Export:
+        """The export as it runs. Raises `ConfigurationError` for fields that do not fit."""
+        model = self._model()
+        rhythm = parse_rhythm(self.interval, self.timezone)
+        selection = Selection(
+            model,
+            model.select(self.columns, self.kind),
+            self._membership(model),
+            self._filters(model),
+        )
+        return Export(
+            name=self.name,
+            key=dg.AssetKey([self.kind, self.name]),
+            source=self.source,
+            selection=selection,
+            rhythm=rhythm,
+            partitions=build_partitions(rhythm, self.start, self.end),
+            delay=timedelta(seconds=self.delay_seconds),
+            destination=self.destination(selection),
+            destination_resources=self.destination_resources,
+        )
+
+    @property
+    def _io_manager_key(self) -> str:
+        return f"{self.name}_io_manager"
+
+    def _model(self) -> Model:
+        if self.model_name not in MODELS:
+            raise ConfigurationError(
+                "model",
+                f"there is no model {self.model_name!r}.",
+                remedy=f"There is: {', '.join(MODELS)}.",
+            )
+        return MODELS[self.model_name]
+
+    def _membership(self, model: Model) -> str:
+        membership = self.membership or model.membership[0]
+        if membership not in model.membership:
+            raise ConfigurationError(
+                "membership",
+                f"{membership!r} cannot place rows of {model.name} in intervals.",
+                remedy=f"Use {', '.join(model.membership)}.",
+            )
+        return membership
+
+    def _filters(self, model: Model) -> RowFilter:
+        given = {
+            "include_events": self.include_events,
+            "exclude_events": self.exclude_events,
+            "filters": self.filters,
+        }
+        if not model.has_events and (field := next((n for n, v in given.items() if v), None)):
+            raise ConfigurationError(
+                field,
+                f"the model {model.name} has no events to filter.",
+                remedy="Leave it out.",
+            )
+        return RowFilter(
+            tuple(self.include_events),
+            tuple(self.exclude_events),
+            tuple(PropertyFilter(f.key, f.type, f.operator, f.value) for f in self.filters),
+        )
+
+    def _asset(self, export: Export) -> dg.AssetsDefinition:
+        @dg.asset(
+            key=export.key,
+            partitions_def=export.partitions,
+            deps=[export.source_key],
+            required_resource_keys={export.source},
+            io_manager_key=self._io_manager_key,
+            retry_policy=_RETRIES,
+            backfill_policy=dg.BackfillPolicy.multi_run(self.partitions_per_run),
+            description=self._description(export),
+            group_name="exports",
+            kinds={self.kind, *self._kinds},
+            tags={"model": export.selection.model.name, "destination": self.kind},
+            metadata={
+                **self.asset_metadata,
+                "dagster/column_schema": _column_schema(export),
+                "dagster/column_lineage": _column_lineage(export),
+            },
+        )
+        def deliver(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Extraction]:
+            _wait_until_due(context, export)
+            source = export.reader(context.resources)
+            return dg.MaterializeResult(value=Extraction(source, export.selection))
+
+        if self.asset_attributes is None:
+            return deliver
+        attributes = self.asset_attributes
+        return deliver.map_asset_specs(lambda spec: spec.merge_attributes(**attributes))
+
+    @property
+    def _kinds(self) -> set[str]:
+        return set()
+
+    def _description(self, export: Export) -> str:
+        return (
+            f"{export.selection.model.description}\n\nFrom `{self.source}`, one partition a data "
+            f"interval, by `{export.selection.membership}`."
+        )
+
+    def _io_manager(self, export: Export) -> dg.IOManagerDefinition:
+        @dg.io_manager(required_resource_keys=set(export.destination_resources))
+        def io_manager(context: dg.InitResourceContext) -> BatchExportIOManager:
+            return BatchExportIOManager(export, export.destination(context.resources))
+
+        return io_manager
+
+
+def _wait_until_due(context: dg.AssetExecutionContext, export: Export) -> None:
+    """Rows of an interval's last moments may still be on their way when it ends."""
+    last: DataInterval = max(export.interval(key) for key in context.partition_keys)
+    seconds = (export.due(last) - datetime.now(UTC)).total_seconds()
+    if seconds > 0:
+        context.log.info(f"Waiting {seconds:.0f} s: {last} is read {export.delay} after its end.")
+        time.sleep(seconds)
+
+
+def _column_schema(export: Export) -> dg.TableSchema:
+    key = export.selection.model.key
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                "json" if column.is_json else str(column.type),
+                column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable, unique=(column.name,) == key
+                ),
+            )
+            for column in export.selection.columns
+        ]
+    )
+
+
+def _column_lineage(export: Export) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage(
+        {
+            column.name: [dg.TableColumnDep(export.source_key, column.source_name)]
+            for column in export.selection.columns
+        }
+    )

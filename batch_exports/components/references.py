@@ -1,0 +1,28 @@
+"""Components that refer to one another by name."""
+
+from typing import TypeVar
+
+import dagster as dg
+
+from batch_exports.components.yaml_component import YamlComponent
+from batch_exports.errors import ConfigurationError
+
+Named = TypeVar("Named", bound=YamlComponent)
+
+
+def find(context: dg.ComponentLoadContext, kind: type[Named], field: str, name: str) -> Named:
+    """The component of that kind and name, in whatever file it stands.
+
+    Raises `ConfigurationError` with the names that there are.
+    """
+    known = context.component_tree.get_all_components(kind)
+    for component in known:
+        if component.name == name:
+            return component
+    names = ", ".join(sorted(component.name for component in known)) or "none"
+    raise ConfigurationError(
+        field,
+        f"there is no {kind.__name__} named {name!r}.",
+        remedy=f"There is: {names}. Correct the name, or define one with type: "
+        f"batch_exports.{kind.__name__}.",
+    )

@@ -1,0 +1,55 @@
+"""What `dg scaffold defs batch_exports.S3BatchExport my_export` writes."""
+
+import dagster as dg
+
+_TEMPLATE = """\
+# An export: one model, from one source, to one bucket, one partition a data interval.
+# The three documents may stand in files of their own; they refer to one another by name.
+
+type: batch_exports.S3Connection
+attributes:
+  name: {name}_s3
+  region: us-east-1
+  # endpoint_url: https://minio.example.com:9000   # MinIO, R2, GCS; leave out for Amazon S3
+  # Without keys, AWS's default chain is used. Secrets stand in the environment only:
+  # aws_access_key_id: {{env: {upper}_ACCESS_KEY_ID}}
+  # aws_secret_access_key: {{env: {upper}_SECRET_ACCESS_KEY}}
+  # role_arn: arn:aws:iam::123456789012:role/exports
+---
+type: batch_exports.LakeSource
+attributes:
+  name: {name}_lake
+  path: s3://my-lake/            # or a local folder; read as <path>/<model>/**
+  connection: {name}_s3
+---
+type: batch_exports.S3BatchExport
+attributes:
+  name: {name}
+  source: {name}_lake
+  model: events
+  interval: hour                 # day, week, every N minutes, every N hours, {{cron: "..."}}
+  start: "2026-11-01"            # the first data interval
+  status: stopped                # running: the schedule delivers each interval as it ends
+  connection: {name}_s3
+  bucket_name: my-exports
+  key_prefix: "{{table}}/{{year}}/{{month}}/{{day}}/"
+  file_format: parquet           # or jsonlines
+  compression: zstd
+  max_file_size_mib: 100         # 0: one file an interval
+  # exclude_events: ["$feature_flag_called"]
+  # filters: [{{key: $browser, type: event, operator: exact, value: Chrome}}]
+  # columns: [uuid, event, timestamp, properties]
+"""
+
+
+class S3BatchExportScaffolder(dg.Scaffolder):
+    """Writes a commented `defs.yaml` that loads as it is."""
+
+    def scaffold(self, request: dg.ScaffoldRequest) -> None:
+        name = request.target_path.stem.replace("-", "_")
+        text = _TEMPLATE.format(name=name, upper=name.upper())
+        if request.append:
+            with request.target_path.open("a") as file:
+                file.write(f"---\n{text}")
+        else:
+            (request.target_path / "defs.yaml").write_text(text)

@@ -1,0 +1,86 @@
+"""One export as it runs: where rows come from, which, and how the destination is reached."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from batch_exports.destinations.delivery import Destination
+from batch_exports.errors import BatchExportError, Terminal
+from batch_exports.interval import DataInterval, Rhythm
+from batch_exports.sources.source import Selection, Source
+
+
+@dataclass(frozen=True)
+class Export:
+    """What the asset, its IO manager and its checks share.
+
+    `source` is the name of the resource that reads. `destination` makes the one that writes out
+    of the run's resources, of which it needs those named in `destination_resources`.
+    """
+
+    name: str
+    key: dg.AssetKey
+    source: str
+    selection: Selection
+    rhythm: Rhythm
+    partitions: dg.TimeWindowPartitionsDefinition
+    delay: timedelta
+    destination: Callable[[Any], Destination]
+    destination_resources: frozenset[str]
+
+    @property
+    def source_key(self) -> dg.AssetKey:
+        """The asset that stands for the model's rows at the source."""
+        return dg.AssetKey([self.source, self.selection.model.name])
+
+    @property
+    def resources(self) -> set[str]:
+        return {self.source, *self.destination_resources}
+
+    def reader(self, resources: Any) -> Source:
+        reader: Source = getattr(resources, self.source)
+        return reader
+
+    def interval(self, partition_key: str) -> DataInterval:
+        window = self.partitions.time_window_for_partition_key(partition_key)
+        return DataInterval.of(window.start, window.end)
+
+    def due(self, interval: DataInterval) -> datetime:
+        """When the interval may be read: rows of its last moments may arrive that late."""
+        return interval.end + self.delay
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What an export's asset hands to its IO manager: rows that are read when they are written.
+
+    A run may deliver several intervals; each is opened, streamed and closed in its turn.
+    """
+
+    source: Source
+    selection: Selection
+
+    @contextmanager
+    def open(self, interval: DataInterval) -> Iterator[pa.RecordBatchReader]:
+        with self.source.read(self.selection, interval) as batches:
+            yield batches
+
+
+@contextmanager
+def failures_for_dagster() -> Generator[None, None, None]:
+    """Terminal errors end the step at once, with the remedy in the UI; others may be retried."""
+    try:
+        yield
+    except Terminal as error:
+        raise dg.Failure(
+            description=str(error),
+            metadata={"error": error.message, "remedy": dg.MetadataValue.md(error.remedy)},
+            allow_retries=False,
+        ) from error
+    except BatchExportError:
+        raise

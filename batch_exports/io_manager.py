@@ -1,0 +1,68 @@
+"""The IO manager of exports: each partition that a run hands over is one delivery."""
+
+import time
+from typing import Any
+
+import dagster as dg
+
+from batch_exports.destinations.delivery import Delivery, Destination, Landed
+from batch_exports.export import Export, Extraction, failures_for_dagster
+
+
+class BatchExportIOManager(dg.IOManager):
+    """Writes what an export extracts; loads what the destination then says of it."""
+
+    def __init__(self, export: Export, destination: Destination) -> None:
+        self._export = export
+        self._destination = destination
+
+    def handle_output(self, context: dg.OutputContext, obj: Extraction) -> None:
+        keys = list(context.asset_partition_keys)
+        for key in keys:
+            interval = self._export.interval(key)
+            context.log.info(f"Delivering {interval} to {self._destination.uri(interval)}")
+            began = time.monotonic()
+            with failures_for_dagster(), obj.open(interval) as batches:
+                delivery = self._destination.write(batches, interval, context.run_id)
+            metadata = delivery_metadata(delivery, time.monotonic() - began)
+            context.log.info(f"Delivered {delivery.rows} rows of {interval} to {delivery.uri}")
+            if len(keys) == 1:
+                context.add_output_metadata(metadata)
+            else:  # output metadata would be copied to every partition of the run
+                context.step_context.add_asset_metadata(
+                    metadata, asset_key=context.asset_key, partition_key=key
+                )
+
+    def load_input(self, context: dg.InputContext) -> dict[str, Landed]:
+        """What landed, by partition: the record of each delivery, and the data's own count."""
+        with failures_for_dagster():
+            return {
+                key: self._destination.inspect(self._export.interval(key))
+                for key in context.asset_partition_keys
+            }
+
+
+def delivery_metadata(delivery: Delivery, seconds: float) -> dict[str, Any]:
+    """A delivery in the terms of Dagster's metadata."""
+    metadata: dict[str, Any] = {
+        "dagster/partition_row_count": delivery.rows,
+        "dagster/uri": delivery.uri,
+        "source_rows": delivery.source_rows,
+        "rejected_rows": delivery.rejected,
+        "replaced_rows": delivery.replaced,
+        "bytes": delivery.bytes,
+        "files": len(delivery.files),
+        "duration_s": round(seconds, 3),
+        "rows_per_second": round(delivery.rows / seconds) if seconds else 0,
+        "manifest": dg.MetadataValue.path(delivery.record),
+    }
+    if delivery.files:
+        metadata["file_list"] = dg.MetadataValue.table(
+            [
+                dg.TableRecord({"uri": f.uri, "rows": f.rows, "bytes": f.bytes, "sha256": f.sha256})
+                for f in delivery.files
+            ]
+        )
+    if delivery.aside:
+        metadata["rejects"] = dg.MetadataValue.path(delivery.aside)
+    return metadata
