@@ -55,15 +55,15 @@ class S3ConnectionResource(S3Resource):
             if self.endpoint_url
             else {}
         )
+        addressing: Any = {"addressing_style": self.addressing_style}
+        if self.endpoint_url:
+            addressing["payload_signing_enabled"] = True
         config = Config(
             retries={"mode": "standard", "max_attempts": self.max_attempts},
             connect_timeout=10,
             read_timeout=60,
             max_pool_connections=10,
-            s3={
-                "addressing_style": self.addressing_style,
-                **({"payload_signing_enabled": True} if self.endpoint_url else {}),
-            },
+            s3=addressing,
             **third_party,
         )
         client: S3Client = self._session().client(
@@ -195,7 +195,8 @@ def _with_role(session: boto3.Session, role_arn: str, external_id: str | None) -
         },
     )
     assumed = get_session()
-    assumed._credentials = DeferredRefreshableCredentials(
+    # botocore has no public way to give a session credentials that renew themselves.
+    assumed._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]
         method="assume-role", refresh_using=fetcher.fetch_credentials
     )
     return boto3.Session(botocore_session=assumed, region_name=session.region_name)

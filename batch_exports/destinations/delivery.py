@@ -80,7 +80,10 @@ class Destination(Protocol):
     anew; they raise `Terminal` where the interval was never delivered.
     """
 
-    capabilities: Capabilities
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can hold, for the code that prepares rows."""
+        ...
 
     def write(self, batches: pa.RecordBatchReader, interval: DataInterval, run_id: str) -> Delivery:
         """Deliver the interval's rows, all or nothing, in the place of what was there before."""
