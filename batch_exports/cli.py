@@ -1,9 +1,12 @@
 """The command `batch-exports`."""
 
+import os
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -65,6 +68,47 @@ def env() -> None:
         _progress(f"not running: {', '.join(down_now)}; `batch-exports local up` starts them")
 
 
+@main.command()
+def demo() -> None:
+    """Export the sample events to an S3 server on this machine, and show what landed."""
+    from batch_exports import demo as demonstration  # Dagster takes seconds to import
+
+    began = time.monotonic()
+    with _errors_told():
+        demonstration.prepare(_progress)
+        _progress("loading the exports ...")
+        rows = demonstration.run(_progress_line)
+    _progress_line("")
+    click.echo(demonstration.table(rows))
+    bad = [row for row in rows if not row.good]
+    for row in bad:
+        click.echo(f"FAILED {row.export} {row.partition}: {row.problem or 'see its checks'}")
+    good = len(rows) - len(bad)
+    click.echo(f"{good} of {len(rows)} partitions are good, in {time.monotonic() - began:.0f} s.")
+    click.echo("See them in Dagster: make ui")
+    sys.exit(1 if bad else 0)
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port on this machine.")
+def ui(port: int) -> None:
+    """Open the Dagster UI with its daemon, so that schedules and backfills run."""
+    from batch_exports import demo as demonstration
+
+    with _errors_told():
+        if "BATCH_EXPORTS_DEFS" not in os.environ:
+            demonstration.prepare(_progress)
+    click.echo(f"The Dagster UI will be at http://127.0.0.1:{port}; Ctrl-C ends it.")
+    code = (
+        ["-w", "workspace.yaml"]
+        if Path("workspace.yaml").exists()
+        else ["-m", "batch_exports.definitions"]
+    )
+    dagster = Path(sys.executable).with_name("dagster")
+    command = [str(dagster), "dev", *code, "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(command[0], command)
+
+
 def _show_status() -> bool:
     """Print a line a part; whether all are up."""
     state = parts.state_folder()
@@ -83,6 +127,14 @@ def _quoted(value: str) -> str:
 
 def _progress(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _progress_line(line: str) -> None:
+    """One line that is written over, on a terminal; a line each elsewhere."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{line}", err=True, nl=False)
+    elif line:
+        click.echo(line, err=True)
 
 
 @contextmanager

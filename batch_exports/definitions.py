@@ -8,15 +8,15 @@ from types import ModuleType
 
 import dagster as dg
 
-_USER_MODULE = "batch_exports_user_defs"
+# Partitioned checks are a preview in Dagster 1.13, and code references a beta.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+_MODULE = "batch_exports_defs"
 
 
-def load_definitions() -> dg.Definitions:
-    """The exports in the folder that BATCH_EXPORTS_DEFS names, else those of the demo.
-
-    A run is one step after another in one process: what is read is written by the same step, and
-    exports scale by runs.
-    """
+def component_tree() -> dg.ComponentTree:
+    """What stands in the folder that BATCH_EXPORTS_DEFS names, else in that of the demo."""
     folder = os.environ.get("BATCH_EXPORTS_DEFS")
     root = Path(folder).expanduser().absolute() if folder else Path(__file__).parent / "defs"
     if not root.is_dir():
@@ -24,21 +24,28 @@ def load_definitions() -> dg.Definitions:
             f"BATCH_EXPORTS_DEFS: {folder!r} is not a folder. Set it to the folder of your "
             "defs.yaml files."
         )
-    tree = dg.ComponentTree.from_module(_module_of(root, _USER_MODULE), project_root=root.parent)
-    return dg.Definitions.merge(tree.build_defs(), dg.Definitions(executor=dg.in_process_executor))
+    return dg.ComponentTree.from_module(_module_of(root), project_root=root.parent)
 
 
-def _module_of(folder: Path, name: str) -> ModuleType:
+def load_definitions(tree: dg.ComponentTree | None = None) -> dg.Definitions:
+    """All definitions of a tree, by default those of this deployment.
+
+    A run is one step after another in one process: what is read is written by the same step, and
+    exports scale by runs.
+    """
+    built = (tree or component_tree()).build_defs()
+    return dg.Definitions.merge(built, dg.Definitions(executor=dg.in_process_executor))
+
+
+def _module_of(folder: Path) -> ModuleType:
     """Dagster loads folders that are modules; this makes one of any folder."""
-    module = ModuleType(name)
+    module = ModuleType(_MODULE)
     module.__path__ = [str(folder)]
     module.__file__ = str(folder / "__init__.py")
-    sys.modules[name] = module
+    sys.modules[_MODULE] = module
     return module
 
 
-# Partitioned checks are a preview in Dagster 1.13, and code references a beta.
-warnings.filterwarnings("ignore", category=dg.PreviewWarning)
-warnings.filterwarnings("ignore", category=dg.BetaWarning)
-
-defs = load_definitions()
+@dg.definitions
+def defs() -> dg.Definitions:
+    return load_definitions()

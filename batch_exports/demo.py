@@ -1,0 +1,170 @@
+"""The demo: every partition of the sample, delivered through Dagster and checked."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from batch_exports.checks import CHECKS, Examination, check_row_count
+from batch_exports.components.batch_export import BatchExport
+from batch_exports.definitions import component_tree, load_definitions
+from batch_exports.destinations.delivery import Delivery, Landed
+from batch_exports.errors import BatchExportError
+from batch_exports.export import Export
+from batch_exports.local import parts
+
+# Dagster finds subclasses by their base, which mypy wants to be concrete.
+_ANY_EXPORT: Any = BatchExport
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one partition. `checks` passed, of those that ran; `rows_read` and
+    `rows_landed` are counted anew after the delivery."""
+
+    export: str
+    partition: str
+    rows_read: int
+    rows_landed: int
+    files: int
+    bytes: int
+    checks_passed: int
+    problem: str = ""
+
+    @property
+    def good(self) -> bool:
+        return not self.problem and self.checks_passed == len(CHECKS)
+
+
+def prepare(tell: Callable[[str], None]) -> Path:
+    """Start the embedded parts, set their variables, and give Dagster a home beside them.
+
+    A DAGSTER_HOME of the user's own is left alone. Returns the home.
+    """
+    state = parts.state_folder()
+    parts.up(state, tell)
+    os.environ |= parts.environment(state)
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(state / "dagster")))
+    home.mkdir(parents=True, exist_ok=True)
+    settings = Path("dagster.yaml")
+    if settings.exists() and not (home / "dagster.yaml").exists():
+        shutil.copy(settings, home)
+    return home
+
+
+def run(tell: Callable[[str], None]) -> list[Row]:
+    """Deliver every partition that is not there yet, and verify those that are.
+
+    `tell` gets a line of progress for each partition. The parts must be up, see `prepare`.
+    """
+    tree = component_tree()
+    definitions = load_definitions(tree)
+    exports = [component.export() for component in tree.get_all_components(_ANY_EXPORT)]
+    rows: list[Row] = []
+    with dg.DagsterInstance.get() as instance:
+        for export in exports:
+            job = definitions.resolve_job_def(f"{export.name}_job")
+            done = instance.get_materialized_partitions(export.key)
+            keys = export.partitions.get_partition_keys()
+            with _resources(definitions, export) as resources:
+                for number, key in enumerate(keys, start=1):
+                    place = f"{export.name} {key} ({number} of {len(keys)})"
+                    row = _verified(export, resources, key) if key in done else None
+                    if row is None:
+                        tell(f"{place}: delivering")
+                        row = _deliver(export, resources, job, instance, key)
+                    else:
+                        tell(f"{place}: there already")
+                    rows.append(row)
+    return rows
+
+
+@contextmanager
+def _resources(definitions: dg.Definitions, export: Export) -> Iterator[Any]:
+    defined = definitions.resources or {}
+    wanted = {name: defined[name] for name in export.resources}
+    with dg.build_resources(wanted) as resources:
+        yield resources
+
+
+def _examination(export: Export, resources: Any, key: str) -> Examination:
+    return Examination(
+        export,
+        export.reader(resources),
+        export.destination(resources),
+        export.interval(key),
+        deep=False,
+    )
+
+
+def _verified(export: Export, resources: Any, key: str) -> Row | None:
+    """The row of a partition that is delivered and still reconciles; None for any other."""
+    it = _examination(export, resources, key)
+    try:
+        if not check_row_count(it).passed:
+            return None
+        return _row(export, key, it, len(CHECKS))
+    except BatchExportError:
+        return None
+
+
+def _deliver(
+    export: Export, resources: Any, job: dg.JobDefinition, instance: dg.DagsterInstance, key: str
+) -> Row:
+    result = job.execute_in_process(
+        partition_key=key, instance=instance, run_config=_QUIET, raise_on_error=False
+    )
+    passed = sum(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+    if not result.success:
+        failure = next(e for e in result.all_events if e.is_step_failure)
+        return Row(
+            export.name, key, 0, 0, 0, 0, passed, failure.step_failure_data.error_display_string
+        )
+    return _row(export, key, _examination(export, resources, key), passed)
+
+
+def _row(export: Export, key: str, it: Examination, passed: int) -> Row:
+    landed: Landed = it.destination.inspect(it.interval)
+    delivery: Delivery = landed.delivery
+    return Row(
+        export.name,
+        key,
+        it.source.count(export.selection, it.interval),
+        delivery.rows if landed.rows is None else landed.rows,
+        len(delivery.files),
+        delivery.bytes,
+        passed,
+        " ".join(landed.problems),
+    )
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as text, with a line of sums for each export."""
+    lines = [_LINE.format("export", "partition", "read", "landed", "files", "bytes", "checks")]
+    for export in dict.fromkeys(row.export for row in rows):
+        own = [row for row in rows if row.export == export]
+        lines += [_line(row.partition, [row]) for row in own]
+        lines.append(_line(f"all {len(own)} partitions", own))
+    return "\n".join(lines)
+
+
+_LINE = "{:<16} {:<18} {:>8} {:>8} {:>6} {:>12}  {}"
+
+
+def _line(label: str, rows: list[Row]) -> str:
+    passed, of = sum(row.checks_passed for row in rows), len(CHECKS) * len(rows)
+    return _LINE.format(
+        rows[0].export,
+        label,
+        sum(row.rows_read for row in rows),
+        sum(row.rows_landed for row in rows),
+        sum(row.files for row in rows),
+        f"{sum(row.bytes for row in rows):,}",
+        f"{passed}/{of} pass" if passed == of else f"{passed}/{of} PASS, {of - passed} DO NOT",
+    )
