@@ -9,7 +9,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_COMPONENTS = {
+COMPONENTS = {
     "LakeSource": "batch_exports.components.lake_source",
     "S3BatchExport": "batch_exports.components.s3_batch_export",
     "S3Connection": "batch_exports.components.s3_connection",
@@ -17,10 +17,10 @@ _COMPONENTS = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _COMPONENTS:
-        return getattr(import_module(_COMPONENTS[name]), name)
+    if name in COMPONENTS:
+        return getattr(import_module(COMPONENTS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_COMPONENTS]
+    return [*globals(), *COMPONENTS]

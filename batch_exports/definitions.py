@@ -8,6 +8,9 @@ from types import ModuleType
 
 import dagster as dg
 
+from batch_exports.components.errors import explained
+from batch_exports.components.references import refuse_namesakes
+
 # Partitioned checks are a preview in Dagster 1.13, and code references a beta.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -33,7 +36,15 @@ def load_definitions(tree: dg.ComponentTree | None = None) -> dg.Definitions:
     A run is one step after another in one process: what is read is written by the same step, and
     exports scale by runs.
     """
-    built = (tree or component_tree()).build_defs()
+    tree = tree or component_tree()
+    try:
+        refuse_namesakes(tree)
+        built = tree.build_defs()
+    except Exception as error:
+        # Dagster's account of it is long, begins with its own frames, and may show secrets.
+        if told := explained(error, tree.defs_module_path):
+            raise told.with_traceback(None) from None
+        raise
     return dg.Definitions.merge(built, dg.Definitions(executor=dg.in_process_executor))
 
 

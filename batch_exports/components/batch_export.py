@@ -15,7 +15,7 @@ from batch_exports.automation.schedules import build_schedule
 from batch_exports.checks import build_checks
 from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.references import find
-from batch_exports.components.yaml_component import YamlComponent
+from batch_exports.components.yaml_component import YamlComponent, YamlModel
 from batch_exports.destinations.delivery import Destination
 from batch_exports.errors import ConfigurationError
 from batch_exports.export import Export, Extraction
@@ -32,7 +32,7 @@ _RETRIES = dg.RetryPolicy(
 )
 
 
-class PropertyFilterModel(dg.Model, dg.Resolvable):
+class PropertyFilterModel(YamlModel):
     """A condition on a property; see the reference of filters."""
 
     key: str
@@ -63,7 +63,7 @@ class BatchExport(YamlComponent):
         "(for events inserted_at, the time of arrival) without it.",
     )
     delay_seconds: int = Field(
-        60, ge=0, description="Seconds to wait after an interval's end before it is read."
+        60, description="Seconds to wait after an interval's end before it is read."
     )
     include_events: list[str] = Field([], description="Names of events to export; empty means all.")
     exclude_events: list[str] = Field(
@@ -83,9 +83,7 @@ class BatchExport(YamlComponent):
     verify: Literal["standard", "deep"] = Field(
         "standard", description="deep: the row_count check reads every landed row."
     )
-    partitions_per_run: int = Field(
-        1, ge=1, description="Intervals that a backfill gives to one run."
-    )
+    partitions_per_run: int = Field(1, description="Intervals that a backfill gives to one run.")
     status: Literal["running", "stopped"] = Field(
         "running", description="Whether the schedule runs."
     )
@@ -108,12 +106,15 @@ class BatchExport(YamlComponent):
 
     def check(self) -> None:
         super().check()
+        self.check_least("delay_seconds", 0)
+        self.check_least("partitions_per_run", 1)
         self.export()
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         with self.located():
             find(context, LakeSource, "source", self.source)
             export = self.export()
+            asset = self._asset(export)
         job = dg.define_asset_job(
             f"{self.name}_job",
             selection=dg.AssetSelection.assets(export.key),
@@ -121,7 +122,7 @@ class BatchExport(YamlComponent):
             description=f"Delivers partitions of {self.name} and checks them.",
         )
         return dg.Definitions(
-            assets=[self._asset(export)],
+            assets=[asset],
             asset_checks=build_checks(export, deep=self.verify == "deep", retry_policy=_RETRIES),
             jobs=[job],
             schedules=[build_schedule(export, job.name, running=self.status == "running")],
@@ -218,7 +219,12 @@ class BatchExport(YamlComponent):
         if self.asset_attributes is None:
             return deliver
         attributes = self.asset_attributes
-        return deliver.map_asset_specs(lambda spec: spec.merge_attributes(**attributes))
+        try:
+            return deliver.map_asset_specs(lambda spec: spec.merge_attributes(**attributes))
+        except dg.DagsterInvalidDefinitionError as error:
+            raise ConfigurationError(
+                "asset_attributes", str(error), remedy="Correct it."
+            ) from error
 
     @property
     def _kinds(self) -> set[str]:

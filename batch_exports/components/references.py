@@ -10,6 +10,22 @@ from batch_exports.errors import ConfigurationError
 Named = TypeVar("Named", bound=YamlComponent)
 
 
+def refuse_namesakes(tree: dg.ComponentTree) -> None:
+    """Raises `InvalidComponent` for a name that two components have: nobody could tell which is
+    meant."""
+    known: dict[str, YamlComponent] = {}
+    for component in tree.get_all_components(YamlComponent):  # type: ignore[type-abstract]
+        other = known.setdefault(component.name, component)
+        if other is component:
+            continue
+        with component.located():
+            raise ConfigurationError(
+                "name",
+                f"{component.name!r} names the {type(other).__name__} in {other.place} too.",
+                remedy="Give each component a name of its own.",
+            )
+
+
 def find(context: dg.ComponentLoadContext, kind: type[Named], field: str, name: str) -> Named:
     """The component of that kind and name, in whatever file it stands.
 

@@ -40,7 +40,7 @@ class S3BatchExport(BatchExport):
         description="Parquet: none zstd lz4 snappy gzip brotli. JSON lines: none gzip brotli zstd.",
     )
     max_file_size_mib: int = Field(
-        0, ge=0, description="Begin another file when one has reached this size; 0 means one file."
+        0, description="Begin another file when one has reached this size; 0 means one file."
     )
     encryption: Literal["AES256", "aws:kms"] | None = Field(
         None, description="Server-side encryption; the bucket's own setting without it."
@@ -57,6 +57,7 @@ class S3BatchExport(BatchExport):
 
     def check(self) -> None:
         super().check()
+        self.check_least("max_file_size_mib", 0)
         if self.compression not in COMPRESSIONS[self.file_format]:
             raise ConfigurationError(
                 "compression",

@@ -15,7 +15,8 @@ from dagster_aws.s3 import S3Resource
 from pyarrow import fs
 from pydantic import Field, PrivateAttr
 
-from batch_exports.components.yaml_component import Secret, YamlComponent
+from batch_exports.components.secret import Secret
+from batch_exports.components.yaml_component import YamlComponent
 from batch_exports.errors import ConfigurationError
 
 if TYPE_CHECKING:

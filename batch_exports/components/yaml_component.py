@@ -2,33 +2,35 @@
 
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import dagster as dg
 from pydantic import BaseModel, PrivateAttr, ValidationError
 
+from batch_exports.components.errors import located, misfit
+from batch_exports.components.secret import refuse_bad_secrets, unset_variable
 from batch_exports.errors import ConfigurationError
 
-_TEMPLATE = re.compile(r"\{\{\s*env(?:\.(\w+)|\(\s*['\"](\w+)['\"])")
+# Variables without a default: {{ env.NAME }} and {{ env("NAME") }}.
+_TEMPLATE = re.compile(r"\{\{[^}]*?\benv(?:\.(\w+)|\(\s*['\"](\w+)['\"]\s*\))")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
-class InvalidComponent(dg.DagsterError):
-    """A component that cannot be loaded; the message says where, what, and what to do."""
+class YamlModel(dg.Model, dg.Resolvable):
+    """What stands in YAML: whatever does not fit is told with its place in the file."""
+
+    @classmethod
+    def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Self:
+        try:
+            resolved: Self = super().resolve_from_model(context, model)
+        except ValidationError as error:
+            raise located(context, misfit(error)) from None
+        return resolved
 
 
-class Secret(dg.Model, dg.Resolvable):
-    """A secret in the environment: `{env: NAME}`. Its value is read when a run needs it."""
-
-    env: str
-
-    def variable(self) -> dg.EnvVar:
-        return dg.EnvVar(self.env)
-
-
-class YamlComponent(dg.Component, dg.Model, dg.Resolvable):
+class YamlComponent(dg.Component, YamlModel):
     """A component that remembers where it was written."""
 
     name: str
@@ -37,11 +39,15 @@ class YamlComponent(dg.Component, dg.Model, dg.Resolvable):
 
     @classmethod
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Self:
-        cls._check_secrets(context, model)
         try:
-            component: Self = super().resolve_from_model(context, model)
-        except ValidationError as error:
-            raise cls._explained(context, model, error) from None
+            refuse_bad_secrets(cls.model_fields, model)
+        except ConfigurationError as error:
+            raise located(context, error, excerpt=False) from None
+        for path, text in _texts(model.model_dump(by_alias=True, exclude_unset=True)):
+            for dotted, called in _TEMPLATE.findall(text):
+                if (dotted or called) not in os.environ:
+                    raise located(context, unset_variable(path, dotted or called))
+        component: Self = super().resolve_from_model(context, model)
         component._context = context
         with component.located():
             component.check()
@@ -57,80 +63,38 @@ class YamlComponent(dg.Component, dg.Model, dg.Resolvable):
                 remedy="Use letters, digits and underscores, a letter first.",
             )
 
+    def check_least(self, field: str, least: int) -> None:
+        """A bound on a number; one in the field itself would be applied to templates as well."""
+        value = getattr(self, field)
+        if value < least:
+            raise ConfigurationError(
+                field, f"{value} is too small.", remedy=f"Give {least} or more."
+            )
+
     @contextmanager
     def located(self) -> Generator[None, None, None]:
         """Give configuration errors their place in the component's file."""
         try:
             yield
         except ConfigurationError as error:
-            raise _located(self._context, error) from error
+            raise located(self._context, error) from None
 
-    @classmethod
-    def _check_secrets(cls, context: dg.ResolutionContext, model: BaseModel) -> None:
-        """Refuse secrets that stand in the file or would be rendered into it."""
-        for field, info in cls.model_fields.items():
-            if Secret not in getattr(info.annotation, "__args__", (info.annotation,)):
-                continue
-            if field not in model.model_fields_set:
-                continue
-            value = getattr(model, field)
-            if isinstance(value, str):
-                error = ConfigurationError(
-                    field,
-                    "a secret must not stand in the file, nor be rendered into it.",
-                    remedy="Put it into an environment variable, and write {env: ITS_NAME}.",
-                )
-                raise _located(context, error, excerpt=False)
-            name = getattr(value, "env", None)
-            if isinstance(name, str) and name not in os.environ:
-                raise _located(context, _unset(field, name))
-
-    @classmethod
-    def _explained(
-        cls, context: dg.ResolutionContext, model: BaseModel, error: ValidationError
-    ) -> InvalidComponent:
-        """Pydantic's first complaint, in terms of what the user wrote."""
-        first = error.errors(include_url=False)[0]
-        path = [str(part) for part in first["loc"]]
-        field = path[0] if path else "attributes"
-        written = getattr(model, _python_name(cls, field), None)
-        if isinstance(written, str) and (template := _TEMPLATE.search(written)):
-            variable = template[1] or template[2]
-            if variable not in os.environ:
-                return _located(context, _unset(field, variable))
-        given = first.get("input")
-        return _located(
-            context,
-            ConfigurationError(
-                field, f"{given!r} does not fit: {first['msg']}.", remedy="Correct the value."
-            ),
-        )
+    @property
+    def place(self) -> str:
+        """File and line of its name; empty for one that stands in no file."""
+        tree = self._context.source_position_tree if self._context else None
+        position = tree.lookup(["attributes", "name"]) if tree else None
+        return str(position) if position else ""
 
 
-def _unset(field: str, variable: str) -> ConfigurationError:
-    hint = " (batch-exports local up prepares it)" if "BATCH_EXPORTS_LOCAL" in variable else ""
-    return ConfigurationError(
-        field,
-        f"the environment variable {variable} is not set.",
-        remedy=f"Set it where Dagster's processes start{hint}.",
-    )
-
-
-def _python_name(cls: type[BaseModel], field: str) -> str:
-    return next((name for name, info in cls.model_fields.items() if info.alias == field), field)
-
-
-def _located(
-    context: dg.ResolutionContext | None, error: ConfigurationError, *, excerpt: bool = True
-) -> InvalidComponent:
-    """The error with its file and line, and an excerpt unless that would show a secret."""
-    tree = context.source_position_tree if context else None
-    if context is None or tree is None:
-        return InvalidComponent(str(error))
-    source = tree.source_error(
-        yaml_path=[*context.path, error.field],
-        inline_error_message=error.problem,
-        value_error=True,
-    )
-    place = f"{source.file_name}:{source.start_line_no} - {source.location}"
-    return InvalidComponent(f"{place}\n{error}\n{source.snippet if excerpt else ''}")
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Each text in nested lists and dicts, with its path."""
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for key, item in value.items():
+                yield from _texts(item, f"{path}.{key}" if path else str(key))
+        case list() | tuple():
+            for number, item in enumerate(value):
+                yield from _texts(item, f"{path}.{number}")
