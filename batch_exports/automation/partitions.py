@@ -1,6 +1,6 @@
 """A rhythm as Dagster's partitions."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -19,7 +19,8 @@ def build_partitions(
     """
     first = _moment("start", start, rhythm)
     last = _moment("end", end, rhythm) if end else None
-    if last and last <= first:
+    # In UTC, as times of one zone compare by the clock on the wall, which goes back once a year.
+    if last and last.astimezone(UTC) <= first.astimezone(UTC):
         raise ConfigurationError(
             "end", f"{end!r} is not after the start {start!r}.", remedy="Set a later end."
         )
@@ -61,7 +62,7 @@ def _check_bound(
     if window and window.start != moment:
         raise ConfigurationError(
             field,
-            f"{moment:%Y-%m-%dT%H:%M} ({partitions.timezone}) lies within an interval of "
-            f"{partitions.cron_schedule!r}.",
+            f"{moment.replace(tzinfo=None).isoformat()} ({partitions.timezone}) lies within an "
+            f"interval of {partitions.cron_schedule!r}.",
             remedy=f"Set it to where one begins; the next does at {window.start:%Y-%m-%dT%H:%M}.",
         )
