@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import pyarrow as pa
 from botocore.exceptions import ClientError
 
@@ -48,9 +49,10 @@ COMPRESSIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The codecs of each file format, by the names that the configuration gives them."""
 
-# JSON lines' readers parse JSON columns with the line, and ISO 8601 has years of four digits.
+# JSON lines' readers parse JSON columns with the line, and DuckDB refuses a Parquet file in which
+# one value of a column marked as JSON is none. ISO 8601 has years of four digits.
 _CAPABILITIES = {
-    "parquet": Capabilities(parses_json=False),
+    "parquet": Capabilities(parses_json=True),
     "jsonlines": Capabilities(parses_json=True, years=(1, 9999)),
 }
 
@@ -206,7 +208,8 @@ class S3Destination:
 
     @contextmanager
     def _delivered(self, interval: DataInterval) -> Generator[Manifest, None, None]:
-        """The interval's manifest. Raises `Terminal` where there is none."""
+        """The interval's manifest. Raises `Terminal` where there is none, and in the block where
+        an object is not what the manifest calls it."""
         keys = self.template.keys(interval)
         with s3_errors(self.uri(interval)):
             manifest = self._read_manifest(keys)
@@ -216,7 +219,13 @@ class S3Destination:
                     "does not exist.",
                     remedy="Materialize the partition.",
                 )
-            yield manifest
+            try:
+                yield manifest
+            except (pa.ArrowException, msgspec.MsgspecError, UnicodeError, OSError) as error:
+                raise Terminal(
+                    f"{self.uri(interval)} cannot be read as {manifest.file_format}: {error}.",
+                    remedy="It was changed after its delivery: materialize the partition again.",
+                ) from error
 
     def _read_manifest(self, keys: Keys) -> Manifest | None:
         try:

@@ -44,6 +44,8 @@ _TERMINAL = {
     "MalformedPolicyDocument": "Correct the role's policy.",
     "RequestTimeTooSkewed": "Set this machine's clock.",
     "MethodNotAllowed": "The endpoint lacks this operation: use another.",
+    "NoSuchKey": "It was deleted after its delivery: materialize the partition again.",
+    "InvalidRange": "It was emptied after its delivery: materialize the partition again.",
     "403": "Check the connection's keys, and that they may list the bucket.",
     "404": "Check that the bucket exists.",
 }

@@ -59,7 +59,7 @@ def inspect_columns(
     problems = _differences("the manifest", types, expected)
     for item in manifest.objects:
         if manifest.file_format == "parquet":
-            with open_parquet(client, bucket, item) as file:
+            with open_parquet(client, bucket, item.key) as file:
                 found = {c.name: c.type for c in columns_of(file.schema_arrow)}
             problems += _differences(item.key, found, expected)
             types |= found
@@ -102,7 +102,7 @@ def _count_rows(
     client: "S3Client", bucket: str, item: ManifestObject, manifest: Manifest, *, deep: bool
 ) -> int | None:
     if manifest.file_format == "parquet":
-        with open_parquet(client, bucket, item) as file:
+        with open_parquet(client, bucket, item.key) as file:
             if deep:
                 return sum(int(b.num_rows) for b in file.iter_batches(_BATCH_ROWS))
             return int(file.metadata.num_rows)
@@ -119,10 +119,13 @@ def _read_keys(
 ) -> Iterator[pa.RecordBatch]:
     for item in manifest.objects:
         if manifest.file_format == "parquet":
-            with open_parquet(client, bucket, item) as file:
+            with open_parquet(client, bucket, item.key) as file:
                 yield from file.iter_batches(_BATCH_ROWS, columns=list(key))
         else:
-            fields = [(f"c{i}", str | None, msgspec.field(name=n)) for i, n in enumerate(key)]
+            fields = [
+                (f"c{i}", str | int | None, msgspec.field(default=None, name=name))
+                for i, name in enumerate(key)
+            ]
             decoder = msgspec.json.Decoder(msgspec.defstruct("Key", fields))
             for block in _line_blocks(client, bucket, item, manifest.compression):
                 rows = decoder.decode_lines(block)
@@ -137,7 +140,7 @@ def _line_blocks(
 ) -> Iterator[bytes]:
     """Whole lines, some megabytes at a time."""
     rest = b""
-    with open_lines(client, bucket, item, compression) as stream:
+    with open_lines(client, bucket, item.key, compression) as stream:
         while data := stream.read(_CHUNK_BYTES):
             head, newline, tail = data.rpartition(b"\n")
             if newline:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch_exports.destinations.s3.manifest import ManifestObject
-
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -19,13 +17,18 @@ _CODECS = {"gzip": "gzip", "zstd": "zstd", "brotli": "brotli"}
 
 
 class ObjectFile(io.RawIOBase):
-    """An object as a file that can seek. Its end, where Parquet keeps the footer, is kept."""
+    """An object as a file that can seek. Its end, where Parquet keeps the footer, is kept.
 
-    def __init__(self, client: "S3Client", bucket: str, key: str, size: int) -> None:
-        self._client, self._bucket, self._key, self._size = client, bucket, key, size
+    Its size is what S3 says, since the object may not be the one that was delivered.
+    """
+
+    def __init__(self, client: "S3Client", bucket: str, key: str) -> None:
+        self._client, self._bucket, self._key = client, bucket, key
         self._position = 0
-        self._tail_start = max(0, size - _TAIL_BYTES)
-        self._tail = self._fetch(self._tail_start, size)
+        answer = client.get_object(Bucket=bucket, Key=key, Range=f"bytes=-{_TAIL_BYTES}")
+        self._size = int(answer["ContentRange"].rpartition("/")[2])
+        self._tail = answer["Body"].read()
+        self._tail_start = self._size - len(self._tail)
 
     def readable(self) -> bool:
         return True
@@ -54,8 +57,6 @@ class ObjectFile(io.RawIOBase):
         return self._fetch(start, stop)
 
     def _fetch(self, start: int, stop: int) -> bytes:
-        if start >= stop:
-            return b""
         answer = self._client.get_object(
             Bucket=self._bucket, Key=self._key, Range=f"bytes={start}-{stop - 1}"
         )
@@ -64,19 +65,19 @@ class ObjectFile(io.RawIOBase):
 
 @contextmanager
 def open_parquet(
-    client: "S3Client", bucket: str, item: ManifestObject
+    client: "S3Client", bucket: str, key: str
 ) -> Generator[pq.ParquetFile, None, None]:
-    file = pa.PythonFile(ObjectFile(client, bucket, item.key, item.bytes), "r")
+    file = pa.PythonFile(ObjectFile(client, bucket, key), "r")
     with pq.ParquetFile(file) as parquet:
         yield parquet
 
 
 @contextmanager
 def open_lines(
-    client: "S3Client", bucket: str, item: ManifestObject, compression: str
+    client: "S3Client", bucket: str, key: str, compression: str
 ) -> Generator[pa.NativeFile, None, None]:
     """The uncompressed bytes of a JSON lines object."""
-    body = client.get_object(Bucket=bucket, Key=item.key)["Body"]
+    body = client.get_object(Bucket=bucket, Key=key)["Body"]
     stream = pa.PythonFile(body, "r")
     codec = _CODECS.get(compression)
     try:

@@ -1,0 +1,51 @@
+"""A run in a process of its own, to be killed in the middle of its data."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows
+
+if TYPE_CHECKING:
+    from batch_exports_tests.destinations.suite import Adapter
+
+_ROWS_A_BATCH = 20
+_BATCHES = 4
+_BYTES_A_ROW = 2**20
+
+
+@contextmanager
+def deliver_half(adapter: "Adapter", **settings: Any) -> Iterator[BaseProcess]:
+    """The process delivers 80 MB that do not compress, and then waits for more that never come."""
+    # A forked one would inherit the locks of this process's threads.
+    process = multiprocessing.get_context("spawn").Process(
+        target=_deliver, args=(adapter, settings), daemon=True
+    )
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def _deliver(adapter: "Adapter", settings: dict[str, Any]) -> None:
+    destination = adapter.destination(PROJECTION, **settings)
+    batches = pa.RecordBatchReader.from_batches(PROJECTION.schema, _half())
+    destination.write(batches, HOUR, "run-killed")
+
+
+def _half() -> Iterator[pa.RecordBatch]:
+    for batch in range(_BATCHES):
+        numbers = range(batch * _ROWS_A_BATCH, (batch + 1) * _ROWS_A_BATCH)
+        noise = [f'"{os.urandom(_BYTES_A_ROW // 2).hex()}"' for _ in numbers]
+        rows = make_rows(numbers, label="killed", columns={"properties": noise})
+        yield from rows.combine_chunks().to_batches()
+    while True:
+        time.sleep(60)
