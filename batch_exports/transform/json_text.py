@@ -5,6 +5,7 @@ C and slices the raw text of each element; nothing is re-encoded, so numbers kee
 and objects their key order.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,15 +19,25 @@ import pyarrow.compute as pc
 
 _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _STRING_LIST = msgspec.json.Decoder(list[str])
+_MEMBERS_LIST = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 # Escapes in reading order, so that an escaped backslash is never taken for the start of another:
 # a whole surrogate pair, a surrogate alone, any other.
 _ESCAPE = re.compile(
-    r"\\(?:u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    r"|(?P<alone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    rb"\\(?:u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<alone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+# Lone surrogates other than those by which `surrogateescape` carries a byte.
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+# Names that a msgspec struct can have; members of other names take a slower way.
+_STRUCT_NAME = re.compile(r'[^"\\\x00-\x1f]*')
+
+
+# Rows tested at once: what is joined for it stays in the processor's cache, and a value that fails
+# has few neighbours tested again.
+_SPAN = 1024
 
 
 @dataclass(frozen=True)
@@ -49,13 +60,14 @@ def repair(values: pa.Array) -> Repaired:
     if not suspects:
         return Repaired(values, [], [])
     texts = {
-        position: _ESCAPE.sub(_replace_alone, values[position].as_py()) for position in suspects
+        position: mend_surrogates(values[position].as_buffer().to_pybytes())
+        for position in suspects
     }
-    candidates = pa.array(texts.values(), pa.string())
+    candidates = raw_array(list(texts.values()))
     still_bad = positions_failing(len(candidates), partial(_all_valid, candidates))
     invalid = [suspects[position] for position in still_bad]
     replaced = [position for position in suspects if position not in set(invalid)]
-    mended = pa.array([texts[position] for position in replaced], pa.string())
+    mended = raw_array([texts[position] for position in replaced])
     return Repaired(
         pc.replace_with_mask(values, positions_mask(replaced, len(values)), mended)
         if replaced
@@ -68,7 +80,7 @@ def repair(values: pa.Array) -> Repaired:
 def positions_failing(length: int, passes: Callable[[int, int], bool]) -> list[int]:
     """The positions that fail a test of whole spans `(start, stop)`, found by halving spans."""
     failing: list[int] = []
-    spans = [(0, length)]
+    spans = [(start, min(start + _SPAN, length)) for start in range(0, length, _SPAN)]
     while spans:
         start, stop = spans.pop()
         if start == stop or passes(start, stop):
@@ -82,19 +94,24 @@ def positions_failing(length: int, passes: Callable[[int, int], bool]) -> list[i
 
 
 def _all_valid(values: pa.Array, start: int, stop: int) -> bool:
-    """Whether each value is JSON. Elements that begin and end where the values do prove it."""
     span = values.slice(start, stop - start)
+    return _are_elements(span, _as_json_array(span))
+
+
+def _are_elements(values: pa.Array, joined: pa.Buffer) -> bool:
+    """Whether each value is JSON. Elements that begin and end where the values do prove it."""
     try:
-        elements = _RAW_LIST.decode(_as_json_array(span))
+        elements = _RAW_LIST.decode(joined)
     except _NOT_JSON:
         return False
-    if len(elements) != len(span):
+    if len(elements) != len(values):
         return False
-    return len(span) == 1 or bool(_lengths(elements).equals(pc.binary_length(span)))
+    return len(values) == 1 or bool(_lengths(elements).equals(pc.binary_length(values)))
 
 
-def _replace_alone(escape: re.Match[str]) -> str:
-    return r"\ufffd" if escape["alone"] else escape[0]
+def mend_surrogates(text: bytes) -> bytes:
+    """JSON text of the same length with lone surrogate escapes replaced by `\\ufffd`."""
+    return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape["alone"] else escape[0], text)
 
 
 def member(values: pa.Array, name: str) -> pa.Array:
@@ -103,28 +120,52 @@ def member(values: pa.Array, name: str) -> pa.Array:
     Values that are not objects, or not JSON, have no members.
     """
     objects = _objects_only(values)
-    try:
-        rows = _member_decoder(name).decode(_as_json_array(objects))
-    except _NOT_JSON:
+    joined = _as_json_array(objects)
+    if not _are_elements(objects, joined):
         repaired = repair(objects)
         invalid = positions_mask(repaired.invalid, len(objects))
-        objects = pc.if_else(invalid, "{}", repaired.values)
-        rows = _member_decoder(name).decode(_as_json_array(objects))
-    texts = raw_array(list(map(attrgetter("value"), rows)))
+        joined = _as_json_array(pc.if_else(invalid, "{}", repaired.values))
+    texts = _cut(joined, name)
     return pc.if_else(pc.is_in(texts, value_set=pa.array(["", "null"])), None, texts)
 
 
+def _cut(joined: pa.Buffer, name: str) -> pa.Array:
+    if _STRUCT_NAME.fullmatch(name):
+        return raw_array(list(map(attrgetter("value"), _member_decoder(name).decode(joined))))
+    return raw_array([members.get(name, b"") for members in _MEMBERS_LIST.decode(joined)])
+
+
 def plain_text(raw: pa.Array) -> pa.Array:
-    """What a person reads of raw JSON values: strings without quotes and escapes, others as is."""
+    """What a person reads of raw JSON values: strings without quotes and escapes, others as is.
+
+    Bytes that are not UTF-8 stay, for `clean` to find.
+    """
     is_string = pc.fill_null(pc.starts_with(raw, '"'), False)
     if not pc.any(is_string).as_py():
         return raw
     strings = raw.filter(is_string)
     if pc.any(pc.match_substring(strings, "\\")).as_py():
-        unquoted = pa.array(_STRING_LIST.decode(_as_json_array(strings)), pa.string())
+        unquoted = _unquoted(strings)
     else:
-        unquoted = pc.binary_slice(strings.cast(pa.binary()), 1, -1).cast(pa.string())
+        unquoted = pc.binary_slice(strings.cast(pa.binary()), 1, -1).view(pa.string())
     return pc.replace_with_mask(raw, is_string, unquoted)
+
+
+def _unquoted(strings: pa.Array) -> pa.Array:
+    try:
+        return pa.array(_STRING_LIST.decode(_as_json_array(strings)), pa.string())
+    except UnicodeDecodeError:
+        return raw_array(list(map(unquote, strings.cast(pa.binary()).to_pylist())))
+
+
+def unquote(text: bytes) -> bytes:
+    """The text of one raw JSON string, whatever it holds.
+
+    What is no character (bytes that are not UTF-8, lone surrogate escapes) stays, or becomes,
+    bytes that are not UTF-8, for `clean` to find.
+    """
+    value: str = json.loads(text.decode(errors="surrogateescape"))
+    return _NO_BYTE.sub("\udcff", value).encode(errors="surrogateescape")
 
 
 def raw_array(texts: list[Any]) -> pa.Array:
@@ -152,8 +193,8 @@ def _as_json_array(values: pa.Array) -> pa.Buffer:
 
 
 def _objects_only(values: pa.Array) -> pa.Array:
-    is_object = pc.starts_with(pc.ascii_ltrim_whitespace(values), "{")
-    return pc.if_else(pc.fill_null(is_object, False), values, "{}")
+    trimmed = pc.ascii_trim(values, " \t\n\r")
+    return pc.if_else(pc.fill_null(pc.starts_with(trimmed, "{"), False), trimmed, "{}")
 
 
 @cache
