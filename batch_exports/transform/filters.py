@@ -1,8 +1,9 @@
 """Which rows of an interval are exported: by event name, and by properties of event and person."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +26,8 @@ Operator = Literal[
 Value = str | int | float | bool | Sequence[str | int | float | bool] | None
 
 _COLUMNS = {"event": "properties", "person": "person_properties"}
+# From here on not every integer has a float of its own, and integers are compared as text.
+_INEXACT = 2**53
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 
 
@@ -33,7 +36,8 @@ class PropertyFilter:
     """A condition on one property of the event, or of its person as of the event.
 
     Values are compared as text, as a person reads them: strings without quotes, others as in the
-    JSON. Against a number, `exact` and `is_not` compare as numbers, so 10 equals 10.0 and "10";
+    JSON. Against a number, `exact` and `is_not` compare as numbers, so 10 equals 10.0 and "10"
+    (but integers of 2**53 and more digit by digit, so that long IDs never match a neighbour);
     `gt` and `lt` always do. `exact` and `is_not` take a list as well: any, or none, of its values.
     `icontains` and `regex` (RE2, found anywhere) look into the text. A property that is missing,
     or is JSON's null, matches `is_not_set` alone.
@@ -57,13 +61,26 @@ class PropertyFilter:
                 if self.value is not None:
                     raise self._error(f"{self.operator} takes no value", "Remove it")
             case "gt" | "lt":
-                if isinstance(self.value, bool) or not isinstance(self.value, int | float):
-                    raise self._error(f"{self.value!r} is not a number", "Give a number")
+                self._check_number(self.value)
             case "exact" | "is_not":
-                if self.value is None or self.value == []:
-                    raise self._error("there is no value", "Give one, or use is_set")
+                self._check_values()
             case _:
                 self._check_text()
+
+    def _check_number(self, value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._error(f"{value!r} is not a number", "Give a number")
+        if not -sys.float_info.max <= value <= sys.float_info.max:
+            raise self._error(f"{value!r} is not a finite number", "Give one within 1.8e308")
+
+    def _check_values(self) -> None:
+        if not self._values:
+            raise self._error("there is no value", "Give one, or use is_set")
+        for value in self._values:
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                self._check_number(value)
+            elif not isinstance(value, str | bool):
+                raise self._error(f"{value!r} is no value", "Give text, a number, true or false")
 
     def _check_text(self) -> None:
         if not isinstance(self.value, str):
@@ -82,6 +99,12 @@ class PropertyFilter:
         )
 
     @property
+    def _values(self) -> list[object]:
+        if isinstance(self.value, Sequence) and not isinstance(self.value, str):
+            return list(self.value)
+        return [] if self.value is None else [self.value]
+
+    @property
     def column(self) -> str:
         """The source's column that holds the property."""
         return _COLUMNS[self.type]
@@ -93,7 +116,8 @@ class PropertyFilter:
             return pc.is_valid(raw)
         if self.operator == "is_not_set":
             return pc.is_null(raw)
-        return pc.fill_null(self._matches(plain_text(raw)), False)
+        matches = pc.fill_null(self._matches(plain_text(raw)), False)
+        return pc.and_(pc.is_valid(raw), matches)
 
     def _matches(self, text: pa.Array) -> pa.Array:
         match self.operator:
@@ -110,18 +134,16 @@ class PropertyFilter:
             case "not_regex":
                 return pc.invert(pc.match_substring_regex(text, str(self.value)))
             case "gt":
-                return pc.greater(_numbers(text), self.value)
+                return pc.greater(_numbers(text), float(cast(float, self.value)))
             case _:
-                return pc.less(_numbers(text), self.value)
+                return pc.less(_numbers(text), float(cast(float, self.value)))
 
     def _equals_any(self, text: pa.Array) -> pa.Array:
-        values = self.value if isinstance(self.value, Sequence) else [self.value]
-        wanted = [self.value] if isinstance(self.value, str) else values
         matches = pc.and_(pc.is_null(text), False)
-        for value in wanted:
+        for value in self._values:
             if isinstance(value, bool):
                 equal = pc.equal(text, "true" if value else "false")
-            elif isinstance(value, int | float):
+            elif isinstance(value, float) or (isinstance(value, int) and abs(value) < _INEXACT):
                 equal = pc.fill_null(pc.equal(_numbers(text), float(value)), False)
             else:
                 equal = pc.equal(text, str(value))
