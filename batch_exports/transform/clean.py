@@ -17,6 +17,7 @@ from batch_exports.transform.json_text import positions_failing, positions_mask,
 NOT_UTF8 = "has bytes that are not UTF-8"
 LONE_SURROGATE = "has an escaped surrogate without its partner"
 NOT_JSON = "is not valid JSON"
+MISSING = "is missing, and the column takes no NULL"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ def clean(
     """Part the rows of a batch. Raises `Terminal`, naming row and column, under policy `fail`."""
     columns, findings = list(batch.columns), list[Finding]()
     for index, field in enumerate(batch.schema):
+        if not field.nullable and columns[index].null_count:
+            nulls = pc.indices_nonzero(pc.is_null(columns[index])).to_pylist()
+            findings += _findings(field.name, nulls, MISSING, replaced=False)
         columns[index], found = _clean_column(field, columns[index], capabilities)
         findings += found
     if not findings:
