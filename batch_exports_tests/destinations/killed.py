@@ -23,10 +23,10 @@ _BYTES_A_ROW = 2**20
 @contextmanager
 def deliver_half(adapter: "Adapter", **settings: Any) -> Iterator[BaseProcess]:
     """The process delivers 80 MB that do not compress, and then waits for more that never come."""
-    # A forked one would inherit the locks of this process's threads.
-    process = multiprocessing.get_context("spawn").Process(
-        target=_deliver, args=(adapter, settings), daemon=True
-    )
+    # Forked from a process without threads, whose locks it might inherit, that has all imported.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([type(adapter).__module__])
+    process = context.Process(target=_deliver, args=(adapter, settings), daemon=True)
     process.start()
     try:
         yield process

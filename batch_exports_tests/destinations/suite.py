@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -368,11 +368,10 @@ def assert_sound(destination: Destination, interval: DataInterval, rows: int) ->
 
 def with_keys(rows: pa.Table, changes: Mapping[int, int | None]) -> pa.Table:
     """Rows that take the key of another, or lose theirs."""
-    keys: Sequence[str] = rows["uuid"].to_pylist()
-    changed = [
-        keys[n] if n not in changes else None if changes[n] is None else keys[changes[n]]
-        for n in range(len(keys))
-    ]
+    keys: list[str | None] = rows["uuid"].to_pylist()
+    changed = [*keys]
+    for number, other in changes.items():
+        changed[number] = None if other is None else keys[other]
     return rows.set_column(0, pa.field("uuid", pa.string()), pa.array(changed, pa.string()))
 
 

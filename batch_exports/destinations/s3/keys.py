@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from string import Formatter
 from typing import Literal
+from unicodedata import category
 
 from batch_exports.errors import ConfigurationError
 from batch_exports.interval import DataInterval
@@ -23,6 +24,9 @@ VARIABLES = (
     "data_interval_end",
 )
 _MAX_KEY_BYTES = 1024
+_MOST_FILES = 99_999
+# The keys of all intervals are equally long.
+_ANY_INTERVAL = DataInterval(datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 1, 2, tzinfo=UTC))
 _ENDING = re.compile(r"(-\d+)?(\.\w+){1,2}|_\w+\.\w+")
 _SUFFIXES = {"gzip": "gz", "brotli": "br", "zstd": "zst", "lz4": "lz4", "snappy": "sz"}
 
@@ -85,11 +89,14 @@ class KeyTemplate:
         numbered: bool,
     ) -> "KeyTemplate":
         """Check the prefix. Raises `ConfigurationError` for a variable that does not exist, an
-        index or an attribute of one, and segments that are empty, `.` or `..`."""
+        index or an attribute of one, segments that are empty, `.` or `..`, control characters,
+        and keys too long for S3."""
+        _check_characters(prefix)
         _check_variables(prefix)
+        _check_segments(prefix)
         suffix = f".{_SUFFIXES[compression]}" if codec_suffix and compression != "none" else ""
         template = cls(prefix.strip("/"), table, style, f".{file_extension}{suffix}", numbered)
-        _check_segments(prefix)
+        _check_length(template.keys(_ANY_INTERVAL))
         return template
 
     def keys(self, interval: DataInterval) -> Keys:
@@ -114,6 +121,15 @@ class KeyTemplate:
 
 def _compact(moment: datetime) -> str:
     return f"{moment:%Y%m%dT%H%M%SZ}"
+
+
+def _check_characters(prefix: str) -> None:
+    if bad := next((c for c in prefix if category(c) in ("Cc", "Cs")), None):
+        raise ConfigurationError(
+            "key_prefix",
+            f"{prefix!r} has the control character {bad!r}, which listings cannot show.",
+            remedy="Remove it.",
+        )
 
 
 def _check_variables(prefix: str) -> None:
@@ -143,9 +159,13 @@ def _check_segments(prefix: str) -> None:
             f"{prefix!r} has a segment that is empty, '.' or '..'.",
             remedy="Write it like {year}/{month}/{table}/, without a leading slash.",
         )
-    if len(prefix.encode()) > _MAX_KEY_BYTES - 200:
+
+
+def _check_length(keys: Keys) -> None:
+    longest = max(len(key.encode()) for key in (keys.data(_MOST_FILES), keys.manifest, keys.aside))
+    if longest > _MAX_KEY_BYTES:
         raise ConfigurationError(
             "key_prefix",
-            f"it has {len(prefix.encode())} bytes.",
-            remedy=f"S3's keys have at most {_MAX_KEY_BYTES}; leave 200 for the file's own name.",
+            f"it makes keys of {longest} bytes.",
+            remedy=f"Shorten it: S3's keys have at most {_MAX_KEY_BYTES}.",
         )
