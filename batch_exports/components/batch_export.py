@@ -35,10 +35,15 @@ _RETRIES = dg.RetryPolicy(
 class PropertyFilterModel(YamlModel):
     """A condition on a property; see the reference of filters."""
 
-    key: str
-    type: Literal["event", "person"] = "event"
-    operator: Operator = "exact"
-    value: Any = None
+    key: str = Field(description="Name of the property.")
+    type: Literal["event", "person"] = Field(
+        "event",
+        description="event: the event's own properties; person: its person's, as of the event.",
+    )
+    operator: Operator = Field("exact", description="How the property is compared with the value.")
+    value: Any = Field(
+        None, description="Text, number, true, false or a list; none for is_set and is_not_set."
+    )
 
 
 class BatchExport(YamlComponent):
@@ -56,7 +61,9 @@ class BatchExport(YamlComponent):
     )
     timezone: str = Field("UTC", description="IANA time zone in which days and weeks begin.")
     start: str = Field(description="Start of the first data interval, such as 2026-11-01.")
-    end: str | None = Field(None, description="End of the last data interval; none means now.")
+    end: str | None = Field(
+        None, description="End of the last data interval; without it they go on."
+    )
     membership: str | None = Field(
         None,
         description="The source's column that places a row in an interval; the model's own "
@@ -77,8 +84,8 @@ class BatchExport(YamlComponent):
     )
     on_unrepresentable: OnUnrepresentable = Field(
         OnUnrepresentable.REPLACE,
-        description="What to do with values that the destination cannot hold: replace, reject, "
-        "fail.",
+        description="Values that the destination cannot hold. replace: U+FFFD where that can stand "
+        "for them, else the row is rejected; reject: the row is rejected; fail: the run fails.",
     )
     verify: Literal["standard", "deep"] = Field(
         "standard", description="deep: the row_count check reads every landed row."

@@ -37,7 +37,7 @@ class S3BatchExport(BatchExport):
     file_format: Literal["parquet", "jsonlines"] = Field("parquet", description="Format of files.")
     compression: Literal["none", "zstd", "lz4", "snappy", "gzip", "brotli"] = Field(
         "zstd",
-        description="Parquet: none zstd lz4 snappy gzip brotli. JSON lines: none gzip brotli zstd.",
+        description="Codec of files; JSON lines have neither lz4 nor snappy.",
     )
     max_file_size_mib: int = Field(
         0, description="Begin another file when one has reached this size; 0 means one file."
@@ -45,7 +45,7 @@ class S3BatchExport(BatchExport):
     encryption: Literal["AES256", "aws:kms"] | None = Field(
         None, description="Server-side encryption; the bucket's own setting without it."
     )
-    kms_key_id: str | None = Field(None, description="The key of encryption aws:kms.")
+    kms_key_id: str | None = Field(None, description="The KMS key; encryption aws:kms needs one.")
     key_style: Literal["safe", "posthog"] = Field(
         "safe",
         description="safe: compact times, date variables from the interval's start. posthog: keys "
