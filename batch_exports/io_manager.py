@@ -7,6 +7,7 @@ import dagster as dg
 
 from batch_exports.destinations.delivery import Delivery, Destination, Landed
 from batch_exports.export import Export, Extraction, failures_for_dagster
+from batch_exports.memory import return_freed_memory
 
 
 class BatchExportIOManager(dg.IOManager):
@@ -17,6 +18,7 @@ class BatchExportIOManager(dg.IOManager):
         self._destination = destination
 
     def handle_output(self, context: dg.OutputContext, obj: Extraction) -> None:
+        return_freed_memory()
         keys = list(context.asset_partition_keys)
         for key in keys:
             interval = self._export.interval(key)

@@ -12,7 +12,7 @@ from batch_exports.transform.sink import Sink, arrow_file
 
 # Speed falls and memory grows with larger groups; smaller ones compress worse.
 ROW_GROUP_ROWS = 62_500
-ROW_GROUP_BYTES = 64 * 2**20
+ROW_GROUP_BYTES = 32 * 2**20
 
 # zstd 1 is faster than the default 3 and, on event data, its files are no larger.
 LEVELS = {"zstd": 1, "gzip": 6, "brotli": 5}
@@ -52,8 +52,9 @@ class ParquetFormat:
                 if group and (
                     rows + piece.num_rows > ROW_GROUP_ROWS or size + piece.nbytes > self._max_bytes
                 ):
-                    yield self._block(group)
-                    group, rows, size = [], 0, 0
+                    block, group, rows, size = self._block(group), [], 0, 0
+                    yield block
+                    del block
                 group.append(piece)
                 rows, size = rows + piece.num_rows, size + piece.nbytes
         if group:

@@ -1,9 +1,9 @@
 """Work on the next items while the current one is in use."""
 
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from queue import Empty, Full, Queue
+from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,62 +15,61 @@ class _Failed:
 
 
 _END = object()
-_POLL_SECONDS = 0.1
 
 
 @contextmanager
-def prefetch(items: Iterable[T], ahead: int) -> Generator[Iterable[T], None, None]:
-    """Iterate over `items` in a thread of their own, at most `ahead` finished ones waiting.
+def prefetch(items: Iterable[T], ahead: int) -> Generator[Iterator[T], None, None]:
+    """Iterate over `items` in a thread of their own, at most `ahead` of the consumer.
 
-    An error of `items` is raised where they are consumed. On leaving the block the thread has
-    ended and `items`, when it is a generator, is closed, however much of it was consumed.
+    The item in use and `ahead` more are all that exist at a time, finished or in the making. An
+    error of `items` is raised where they are consumed. On leaving the block the thread has ended
+    and `items`, when it is a generator, is closed, however much of it was consumed.
     """
-    queue: Queue[object] = Queue(maxsize=ahead)
+    finished: SimpleQueue[object] = SimpleQueue()
+    permits = threading.Semaphore(ahead)
     stop = threading.Event()
-    thread = threading.Thread(target=_fill, args=(items, queue, stop), name="prefetch", daemon=True)
+    thread = threading.Thread(
+        target=_fill, args=(items, finished, permits, stop), name="prefetch", daemon=True
+    )
     thread.start()
     try:
-        yield _drain(queue)
+        yield _drain(finished, permits)
     finally:
         stop.set()
-        _empty(queue)
+        permits.release()
         thread.join()
 
 
-def _fill(items: Iterable[object], queue: Queue[object], stop: threading.Event) -> None:
+def _fill(
+    items: Iterable[object],
+    finished: SimpleQueue[object],
+    permits: threading.Semaphore,
+    stop: threading.Event,
+) -> None:
     last: object = _END
     try:
-        for item in items:
-            if not _put(queue, item, stop):
+        source = iter(items)
+        while True:
+            permits.acquire()
+            if stop.is_set():
                 break
+            item = next(source, _END)
+            if item is _END:
+                break
+            finished.put(item)
+            del item
     except BaseException as error:  # handed to the consumer, whatever it is
         last = _Failed(error)
     finally:
         if isinstance(items, Generator):
             items.close()
-    _put(queue, last, stop)
+    finished.put(last)
 
 
-def _put(queue: Queue[object], item: object, stop: threading.Event) -> bool:
-    while not stop.is_set():
-        try:
-            queue.put(item, timeout=_POLL_SECONDS)
-        except Full:
-            continue
-        return True
-    return False
-
-
-def _drain(queue: "Queue[object]") -> Generator[T, None, None]:
-    while (item := queue.get()) is not _END:
+def _drain(finished: SimpleQueue[object], permits: threading.Semaphore) -> Iterator[T]:
+    while (item := finished.get()) is not _END:
         if isinstance(item, _Failed):
             raise item.error
+        permits.release()
         yield item  # type: ignore[misc]  # the queue holds what `items` yielded
-
-
-def _empty(queue: Queue[object]) -> None:
-    while True:
-        try:
-            queue.get_nowait()
-        except Empty:
-            return
+        del item

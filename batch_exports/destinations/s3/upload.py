@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 # S3 takes 10,000 parts an object. Parts double in size every thousand, which makes room for
 # objects of terabytes and keeps those of megabytes in parts of megabytes.
-FIRST_PART_BYTES = 8 * 2**20
+FIRST_PART_BYTES = 5 * 2**20
 _PARTS_OF_ONE_SIZE = 1000
-_PARTS_IN_FLIGHT = 4
+_PARTS_IN_FLIGHT = 3
 
 
 class Uploads:
