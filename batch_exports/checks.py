@@ -177,10 +177,12 @@ def _combined(outcomes: Mapping[str, Outcome]) -> dg.AssetCheckResult:
             metadata=only.metadata,
         )
     failed = {key: outcome for key, outcome in outcomes.items() if not outcome.passed}
-    errors = any(o.severity is dg.AssetCheckSeverity.ERROR for o in failed.values())
+    warnings = failed and all(
+        outcome.severity is dg.AssetCheckSeverity.WARN for outcome in failed.values()
+    )
     return dg.AssetCheckResult(
         passed=not failed,
-        severity=dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.WARN if warnings else dg.AssetCheckSeverity.ERROR,
         description=f"{len(outcomes) - len(failed)} of {len(outcomes)} partitions pass.",
         metadata={key: outcome.description for key, outcome in list(failed.items())[:20]},
     )

@@ -5,10 +5,14 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from batch_exports.local import seaweedfs
+
+if TYPE_CHECKING:
+    from batch_exports_tests.deployment import Deployment
 
 # Waits until its input ends, which it does however this process ends, and clears up.
 _REAPER = """
@@ -41,3 +45,16 @@ def bucket(s3_server: seaweedfs.Server) -> str:
     name = f"test-{uuid.uuid4().hex[:12]}"
     s3_server.client().create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture
+def deployment(
+    tmp_path: Path, s3_server: seaweedfs.Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["Deployment"]:
+    """An export from an empty lake to an empty bucket; `define` loads it."""
+    import dagster as dg  # takes a second, which tests without it need not wait
+
+    from batch_exports_tests.deployment import Deployment
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Deployment(tmp_path, s3_server, bucket, instance, monkeypatch)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batch_exports.components.errors import InvalidComponent
-from batch_exports_tests.components.deployment import CONNECTION, EXPORT, LAKE, load
+from batch_exports_tests.deployment import CONNECTION, EXPORT, LAKE, load
 
 KEYS = "  aws_access_key_id: {env: SOME_KEY_ID}\n  aws_secret_access_key: "
 HTTP = "  endpoint_url: http://minio:9000\n"
