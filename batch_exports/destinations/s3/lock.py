@@ -72,7 +72,9 @@ class IntervalLock:
             if holder is None:
                 continue
             if holder.token == self._token:
-                break  # an earlier try of the same request had succeeded, its answer was lost
+                # An earlier try of the same request had succeeded, its answer was lost.
+                self._etag = holder.etag
+                break
             first_seen = first_seen or holder.renewed
             if holder.renewed > first_seen:
                 raise Transient(
@@ -96,18 +98,29 @@ class IntervalLock:
     def renew_until_released(self) -> None:
         while not self._released.wait(self._lease / 4):
             try:
-                self._put(IfMatch=self._etag)
+                self._renew()
             except (ClientError, BotoCoreError):
                 continue  # the next renewal may pass; `check` decides before the commit
 
-    def release(self) -> None:
+    def stop_renewing(self) -> None:
         self._released.set()
+
+    def release(self) -> None:
+        """Give the lock back. A renewal still under way could bring it to life again."""
         try:
             holder = self._holder()
             if holder and holder.token == self._token:
                 self._client.delete_object(**self._object)
         except (ClientError, BotoCoreError):
             return  # it goes stale by itself
+
+    def _renew(self) -> None:
+        if self._put(IfMatch=self._etag):
+            return
+        # Where only the answer to a renewal was lost, the lock is still this run's.
+        holder = self._holder()
+        if holder and holder.token == self._token:
+            self._etag = holder.etag
 
     def _put(self, **condition: Any) -> bool:
         body = json.dumps({"token": self._token, "run_id": self._run_id}).encode()
@@ -163,5 +176,6 @@ def held(
     try:
         yield lock
     finally:
-        lock.release()
+        lock.stop_renewing()
         renewal.join()
+        lock.release()

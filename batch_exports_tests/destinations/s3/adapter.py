@@ -71,7 +71,7 @@ class S3Adapter:
             projection=projection,
         )
 
-    def keys(self, prefix: str | None = None) -> list[str]:
+    def listed(self, prefix: str | None = None) -> list[str]:
         """All keys that begin with a prefix; the adapter's own without it."""
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=self.prefix if prefix is None else prefix
@@ -81,7 +81,7 @@ class S3Adapter:
     def data_keys(self, destination: S3Destination, interval: DataInterval) -> list[str]:
         """What a reader who knows nothing of manifests takes for the interval's data."""
         stem = destination.uri(interval).removeprefix(f"s3://{self.bucket}/")
-        return [key for key in self.keys(stem) if not key.endswith(_NO_DATA)]
+        return [key for key in self.listed(stem) if not key.endswith(_NO_DATA)]
 
     def manifest(self, destination: S3Destination, interval: DataInterval) -> dict[str, Any]:
         stem = destination.uri(interval).removeprefix(f"s3://{self.bucket}/")
@@ -103,12 +103,12 @@ class S3Adapter:
 
     def leftovers(self) -> list[str]:
         named = set[str]()
-        for key in self.keys():
+        for key in self.listed():
             if key.endswith("_manifest.json"):
                 manifest = json.loads(self.body(key))
                 rejects = [manifest["rejects"]["key"]] if manifest["rejects"] else []
                 named |= {key, *manifest["files"], *rejects}
-        return [*sorted({*self.keys()} - named), *(key for key, _ in self.unfinished())]
+        return [*sorted({*self.listed()} - named), *(key for key, _ in self.unfinished())]
 
     def unfinished(self) -> Iterator[tuple[str, str]]:
         """Key and id of each multipart upload that was begun under the prefix, and never ended."""
