@@ -42,11 +42,12 @@ class Lake:
             yield pa.RecordBatchReader.from_batches(selection.schema, batches)
 
     def count(self, selection: Selection, interval: DataInterval) -> int:
-        with self._translated(self._shown_as):
-            return sum(
-                _reader(path).count(self._filesystem, path, self._shown(path), selection, interval)
-                for path in self._files(selection.model.name)
-            )
+        rows = 0
+        for path in self._files(selection.model.name):
+            where = self._shown(path)
+            with self._translated(where):
+                rows += _reader(path).count(self._filesystem, path, where, selection, interval)
+        return rows
 
     def _batches(
         self, files: list[str], selection: Selection, interval: DataInterval
@@ -72,7 +73,12 @@ class Lake:
         files = sorted(entry.path for entry in entries if entry.is_file)
         visible = [path for path in files if not _is_hidden(path[len(folder) :])]
         for path in visible:
-            _reader(path)
+            if not path.endswith(tuple(_READERS)):
+                raise Terminal(
+                    f"The lake's file {self._shown(path)} is of no known kind.",
+                    remedy=f"Files end in {', '.join(_READERS)}; one that is no data begins with "
+                    ". or _.",
+                )
         return visible
 
     def _shown(self, path: str) -> str:
@@ -85,12 +91,8 @@ class Lake:
             yield
         except BatchExportError:
             raise
-        except pa.ArrowInvalid as error:
-            raise Terminal(
-                f"{where} cannot be read: {error}.",
-                remedy="Write the file again; a file under way should have a name that begins "
-                "with an underscore.",
-            ) from error
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+            raise _damaged(where, error) from error
         except FileNotFoundError as error:
             raise Transient(
                 f"{where} was there when the lake was listed, and is no more.",
@@ -105,14 +107,7 @@ class Lake:
 
 
 def _reader(path: str):  # type: ignore[no-untyped-def]
-    name = path.rsplit("/", 1)[-1]
-    for ending, reader in _READERS.items():
-        if name.endswith(ending):
-            return reader
-    raise Terminal(
-        f"The lake's file {path} is of no known kind.",
-        remedy=f"Files end in {', '.join(_READERS)}; one that is no data begins with . or _.",
-    )
+    return next(reader for ending, reader in _READERS.items() if path.endswith(ending))
 
 
 def _is_hidden(path: str) -> bool:
@@ -127,4 +122,14 @@ def _storage_error(where: str, error: OSError) -> BatchExportError:
         return Terminal(f"{where} may not be read: {text}.", remedy="Check the connection's keys.")
     if "NO_SUCH_BUCKET" in text:
         return Terminal(f"{where}: the bucket does not exist.", remedy="Correct the path.")
+    if error.errno is None and "AWS Error" not in text:
+        return _damaged(where, error)  # from a decoder: no system call and no request failed
     return Transient(f"{where} cannot be read: {text}.", remedy="It is tried again.")
+
+
+def _damaged(where: str, error: Exception) -> Terminal:
+    return Terminal(
+        f"{where} cannot be read: {error}.",
+        remedy="Write the file again; a file under way should have a name that begins with an "
+        "underscore.",
+    )

@@ -15,9 +15,11 @@ from batch_exports.models import TIMESTAMP
 from batch_exports.sources.projection import columns_to_read, conform
 from batch_exports.sources.source import Selection
 
-BATCH_BYTES = 16 * 2**20
+BATCH_BYTES = 8 * 2**20
 _BUFFER_BYTES = 2**20
+_ONE_BY_ONE = {"batch_readahead": 1, "fragment_readahead": 1}
 _FORMAT = ds.ParquetFileFormat()
+_UNITS = {"s": "second", "ms": "millisecond", "us": "microsecond", "ns": "nanosecond"}
 
 
 def read(
@@ -49,9 +51,9 @@ def read(
             for batch in file.iter_batches(
                 _batch_rows(group), row_groups=[group.id], columns=names
             ):
-                kept = batch
+                kept = _with_text(batch, selection, where)
                 if matches < len(mask):
-                    kept = batch.filter(mask.slice(start, batch.num_rows))
+                    kept = kept.filter(mask.slice(start, batch.num_rows))
                 start += batch.num_rows
                 kept = selection.filters.matching(kept)
                 if kept.num_rows:
@@ -69,38 +71,79 @@ def count(
     fragment = _FORMAT.make_fragment(path, filesystem)
     columns_to_read(selection, fragment.physical_schema.names, where)
     condition = _condition(fragment, selection, interval, where)
-    options = {"filter": condition, "batch_readahead": 1, "fragment_readahead": 1}
-    if not selection.filters.properties:
-        return int(fragment.scanner(**options).count_rows())
-    columns = [item.column for item in selection.filters.properties]
-    scanner = fragment.scanner(columns=list(dict.fromkeys(columns)), batch_size=8192, **options)
-    return sum(selection.filters.matching(batch).num_rows for batch in scanner.to_batches())
+    names = list(dict.fromkeys([selection.membership, *selection.filters.columns]))
+    filtered = not any(_is_view(fragment.physical_schema.field(name)) for name in names)
+    if filtered and not selection.filters.properties:
+        return int(fragment.scanner(filter=condition, **_ONE_BY_ONE).count_rows())
+    scanner = fragment.scanner(
+        columns=names, filter=condition if filtered else None, batch_size=8192, **_ONE_BY_ONE
+    )
+    rows = 0
+    for batch in scanner.to_batches():
+        kept = _with_text(batch, selection, where)
+        if not filtered:
+            kept = kept.filter(condition)
+        rows += selection.filters.matching(kept).num_rows
+    return rows
 
 
 def _condition(
     fragment: ds.ParquetFileFragment, selection: Selection, interval: DataInterval, where: str
 ) -> ds.Expression:
-    field = fragment.physical_schema.field(selection.membership)
+    schema = fragment.physical_schema
+    field = schema.field(selection.membership)
     if not pa.types.is_timestamp(field.type):
         raise Terminal(
             f"{where}: the membership column {field.name!r} is {field.type}.",
             remedy="It places rows in intervals, and must be a timestamp.",
         )
+    _refuse_nulls(fragment, selection, where)
     column = ds.field(field.name)
     condition = (column >= _instant(interval.start, field.type)) & (
         column < _instant(interval.end, field.type)
     )
-    if selection.filters.include_events:
-        condition &= ds.field("event").isin(list(selection.filters.include_events))
-    if selection.filters.exclude_events:
-        excluded = ds.field("event").isin(list(selection.filters.exclude_events))
-        condition &= ~excluded
+    if selection.filters.by_event:
+        event = _event(schema.field("event").type, where)
+        if selection.filters.include_events:
+            condition &= event.isin(list(selection.filters.include_events))
+        if selection.filters.exclude_events:
+            condition &= ~event.isin(list(selection.filters.exclude_events))
     return condition
 
 
+def _event(type_: pa.DataType, where: str) -> ds.Expression:
+    conform(pa.nulls(0, type_), pa.string(), "event", where)  # raises where it is no text
+    event = ds.field("event")
+    # Arrow looks the other types of text up as they are, and prunes row groups by them.
+    castless = not (pa.types.is_string_view(type_) or pa.types.is_null(type_))
+    return event if castless else event.cast(pa.string())
+
+
+def _refuse_nulls(fragment: ds.ParquetFileFragment, selection: Selection, where: str) -> None:
+    """Row groups that no interval asks for are never read; their statistics tell of such rows."""
+    metadata = fragment.metadata
+    paths = [metadata.schema.column(index).path for index in range(len(metadata.schema))]
+    index = paths.index(selection.membership)
+    for group in range(metadata.num_row_groups):
+        statistics = metadata.row_group(group).column(index).statistics
+        if statistics and statistics.has_null_count and statistics.null_count:
+            raise _without_membership(statistics.null_count, selection.membership, where)
+
+
+def _without_membership(rows: int, membership: str, where: str) -> Terminal:
+    return Terminal(
+        f"{where}: {rows} rows have no {membership}, and belong to no interval.",
+        remedy="Give them one, or choose another membership column for the export.",
+    )
+
+
 def _instant(moment: datetime, type_: pa.DataType) -> pa.Scalar:
-    """A UTC time as the file's own type of timestamp, with a zone or without."""
-    aware = pa.scalar(moment, TIMESTAMP).cast(pa.timestamp(type_.unit, "UTC"))
+    """A UTC time as the file's own type of timestamp, with a zone or without.
+
+    Rounded up where the type is coarser: what is not before the bound, is not before that either.
+    """
+    rounded = pc.ceil_temporal(pa.scalar(moment, TIMESTAMP), unit=_UNITS[type_.unit])
+    aware = rounded.cast(pa.timestamp(type_.unit, "UTC"))
     return aware.cast(pa.int64()).cast(type_)
 
 
@@ -112,11 +155,7 @@ def _mask(
     table = file.read_row_group(group, columns=names).combine_chunks()
     moments = table.column(selection.membership).combine_chunks()
     if moments.null_count:
-        raise Terminal(
-            f"{where}: {moments.null_count} rows have no {selection.membership}, and belong to no "
-            "interval.",
-            remedy="Give them one, or choose another membership column for the export.",
-        )
+        raise _without_membership(moments.null_count, selection.membership, where)
     moments = conform(moments, TIMESTAMP, selection.membership, where)
     mask = pc.and_(
         pc.greater_equal(moments, pa.scalar(interval.start, TIMESTAMP)),
@@ -126,6 +165,22 @@ def _mask(
         events = conform(table.column("event").combine_chunks(), pa.string(), "event", where)
         mask = pc.and_(mask, selection.filters.event_mask(events))
     return mask
+
+
+def _with_text(batch: pa.RecordBatch, selection: Selection, where: str) -> pa.RecordBatch:
+    """The batch with properties to filter by as plain text, and without text that Arrow cannot
+    filter."""
+    names = {item.column for item in selection.filters.properties}
+    for index, field in enumerate(batch.schema):
+        if field.name in names or _is_view(field):
+            text = conform(batch.column(index), pa.string(), field.name, where)
+            batch = batch.set_column(index, field.name, text)
+    return batch
+
+
+def _is_view(field: pa.Field) -> bool:
+    """Whether a column is of the one type of text for which Arrow has no filters."""
+    return bool(pa.types.is_string_view(field.type))
 
 
 def _batch_rows(group: ds.RowGroupInfo) -> int:
