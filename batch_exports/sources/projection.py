@@ -41,6 +41,14 @@ def project(batch: pa.RecordBatch, selection: Selection, where: str) -> pa.Recor
     )
 
 
+def derived(batch: pa.RecordBatch, column: Column, where: str) -> pa.Array:
+    """The text of a column that is a member of another one, as its `member_of` tells."""
+    assert column.member_of
+    parent, name = column.member_of
+    raw = member(conform(batch.column(parent), pa.string(), parent, where), name)
+    return raw if column.is_json else plain_text(raw)
+
+
 def conform(values: pa.Array, type_: pa.DataType, name: str, where: str) -> pa.Array:
     """Values in the model's type. Raises `Terminal` where a value would change by it.
 
@@ -62,9 +70,7 @@ def _value(batch: pa.RecordBatch, column: Column, where: str) -> pa.Array:
         values = batch.column(column.source_name)
         return conform(values, column.type, column.source_name, where)
     if column.member_of and column.member_of[0] in batch.schema.names:
-        parent, name = column.member_of
-        raw = member(conform(batch.column(parent), JSON, parent, where).storage, name)
-        return pa.ExtensionArray.from_storage(JSON, raw) if column.is_json else plain_text(raw)
+        return conform(derived(batch, column, where), column.type, column.name, where)
     return pa.nulls(batch.num_rows, column.type)
 
 

@@ -4,10 +4,11 @@ Each line is cut by msgspec into the raw text of the wanted members, a block of 
 C; columns are built from those texts in bulk.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pyarrow as pa
@@ -17,12 +18,30 @@ from pyarrow import fs
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import JSON, TIMESTAMP, Model
+from batch_exports.sources.projection import derived
 from batch_exports.sources.source import Selection
-from batch_exports.transform.json_text import raw_array
+from batch_exports.transform.json_text import mend_surrogates, raw_array, unquote
 
 BLOCK_BYTES = 8 * 2**20
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 _HAS_ZONE = r"(Z|[+-]\d\d:?\d\d)$"
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_NOT_JSON = (msgspec.DecodeError, RecursionError)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Whole lines of a file, of which the first has the number `line`."""
+
+    data: bytes
+    where: str
+    line: int
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """The lines that are not blank, each with its number."""
+        for number, text in enumerate(self.data.split(b"\n"), start=self.line):
+            if text.strip():
+                yield number, text
 
 
 def read(
@@ -40,16 +59,17 @@ def read(
     names = _names(selection)
     types = _types(selection.model)
     line = 1
-    for block in _blocks(filesystem, path):
-        rows = _decode(block, names, where, line)
+    for data in _blocks(filesystem, path):
+        block = _Block(data, where, line)
+        rows = _decode(block, names)
         columns = [
-            _column(rows, index, name, types.get(name, pa.string()), where, line)
+            _column(rows, index, name, types.get(name, pa.string()), block)
             for index, name in enumerate(names)
         ]
         batch = pa.RecordBatch.from_arrays(columns, names=names)
         batch = batch.filter(_mask(batch, selection, interval, where))
-        batch = selection.filters.matching(batch)
-        line += len(rows)
+        batch = _with_derived(selection.filters.matching(batch), selection, where)
+        line += data.count(b"\n")
         if batch.num_rows:
             yield batch
 
@@ -96,21 +116,39 @@ def _blocks(filesystem: fs.FileSystem, path: str) -> Generator[bytes, None, None
             yield rest
 
 
-def _decode(block: bytes, names: list[str], where: str, line: int) -> list[Any]:
+def _decode(block: _Block, names: list[str]) -> list[Any]:
     decoder = _decoder(tuple(names))
     try:
-        return decoder.decode_lines(block)
-    except (msgspec.DecodeError, RecursionError):
-        raise _bad_line(decoder, block, where, line) from None
+        return decoder.decode_lines(block.data)
+    except _NOT_JSON:
+        # Lone surrogates are JSON by its grammar, but not to msgspec: cut mended lines, and take
+        # the texts from where they stand in the lines as they are.
+        mended = mend_surrogates(block.data)
+    try:
+        rows = decoder.decode_lines(mended)
+    except _NOT_JSON:
+        raise _bad_line(decoder, block) from None
+    for row in rows:
+        _restore(row, mended, block.data)
+    return rows
 
 
-def _bad_line(decoder: msgspec.json.Decoder[Any], block: bytes, where: str, line: int) -> Terminal:
-    for number, text in enumerate(block.splitlines(), start=line):
+def _restore(row: Any, mended: bytes, original: bytes) -> None:
+    start = pa.py_buffer(mended).address
+    for name in row.__struct_fields__:
+        text = pa.py_buffer(getattr(row, name))
+        offset = text.address - start
+        if 0 <= offset < len(mended):  # else the default of a member that the line lacks
+            setattr(row, name, msgspec.Raw(original[offset : offset + text.size]))
+
+
+def _bad_line(decoder: msgspec.json.Decoder[Any], block: _Block) -> Terminal:
+    for number, text in block.lines():
         try:
-            decoder.decode(text or b"{}")
-        except (msgspec.DecodeError, RecursionError) as error:
+            decoder.decode(mend_surrogates(text))
+        except _NOT_JSON as error:
             return Terminal(
-                f"{where}, line {number}: {error}.",
+                f"{block.where}, line {number}: {error}.",
                 remedy="Each line must be one JSON object. Write the file again.",
             )
     raise AssertionError("a block of good lines did not decode")
@@ -125,21 +163,39 @@ def _decoder(names: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(msgspec.defstruct("Line", fields))
 
 
-def _column(
-    rows: list[Any], index: int, name: str, type_: pa.DataType, where: str, line: int
-) -> pa.Array:
+def _column(rows: list[Any], index: int, name: str, type_: pa.DataType, block: _Block) -> pa.Array:
     texts = list(map(attrgetter(f"c{index}"), rows))
     if type_.equals(JSON):
         raw = raw_array(texts)
         return pc.if_else(pc.equal(raw, "null"), None, raw)
-    python_type: Any = int if pa.types.is_integer(type_) else str
+    python_type: Any = _INT64 if pa.types.is_integer(type_) else str
     try:
-        values = _list_decoder(python_type).decode(b"[" + b",".join(texts) + b"]")
+        values = _values(texts, python_type)
     except msgspec.ValidationError:
-        raise _bad_value(texts, python_type, name, where, line) from None
+        raise _bad_value(texts, python_type, name, block) from None
     if pa.types.is_timestamp(type_):
-        return _timestamps(pa.array(values, pa.string()), name, where)
-    return pa.array(values, type_)
+        return _timestamps(values, name, block.where)
+    return values.cast(type_)
+
+
+def _values(texts: list[Any], python_type: Any) -> pa.Array:
+    """Integers or strings of JSON texts. Raises `ValidationError` where one is of another type."""
+    decoder, joined = _list_decoder(python_type), b"[" + b",".join(texts) + b"]"
+    try:
+        return pa.array(
+            decoder.decode(joined), pa.int64() if python_type is _INT64 else pa.string()
+        )
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        decoder.decode(_readable(joined))
+    raw = [None if bytes(text) == b"null" else unquote(bytes(text)) for text in texts]
+    return pa.array(raw, pa.binary()).view(pa.string())
+
+
+def _readable(text: bytes) -> str:
+    """JSON text with U+FFFD in place of all that is no character."""
+    return mend_surrogates(text).decode(errors="replace")
 
 
 @cache
@@ -147,14 +203,15 @@ def _list_decoder(python_type: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(list[python_type | None])
 
 
-def _bad_value(texts: list[Any], python_type: Any, name: str, where: str, line: int) -> Terminal:
+def _bad_value(texts: list[Any], python_type: Any, name: str, block: _Block) -> Terminal:
     decoder = msgspec.json.Decoder(python_type | None)
-    for number, text in enumerate(texts, start=line):
+    for (number, _), text in zip(block.lines(), texts, strict=False):
         try:
-            decoder.decode(text)
+            decoder.decode(_readable(bytes(text)))
         except msgspec.ValidationError as error:
             return Terminal(
-                f"{where}, line {number}: {name!r} is {bytes(text).decode()[:80]}: {error}.",
+                f"{block.where}, line {number}: {name!r} is {_readable(bytes(text))[:80]}: "
+                f"{error}.",
                 remedy="Write the file again with values of that type.",
             )
     raise AssertionError("a column of good values did not decode")
@@ -172,6 +229,16 @@ def _timestamps(text: pa.Array, name: str, where: str) -> pa.Array:
             f"{where}: {name!r} holds a value that is not a time: {error}.",
             remedy="Write times in ISO 8601, such as 2026-11-01T09:30:00.123456Z.",
         ) from error
+
+
+def _with_derived(batch: pa.RecordBatch, selection: Selection, where: str) -> pa.RecordBatch:
+    """The batch with columns of the model derived in the lines that lack them."""
+    for column in selection.columns:
+        if column.member_of:
+            index = batch.schema.get_field_index(column.source_name)
+            values = pc.coalesce(batch.column(index), derived(batch, column, where))
+            batch = batch.set_column(index, column.source_name, values)
+    return batch
 
 
 def _mask(
