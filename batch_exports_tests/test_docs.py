@@ -1,0 +1,99 @@
+"""The documentation: generated pages are current, links lead somewhere, YAML examples load."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+import yaml
+
+from batch_exports.definitions import load_definitions
+from docs.generate import REFERENCE, render
+
+ROOT = Path(__file__).parent.parent
+_FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_VARIABLE = re.compile(r"\benv(?:: *|\.)(\w+)")
+_CONNECTION = "type: batch_exports.S3Connection\nattributes: {{name: {0}}}\n"
+_SOURCE = "type: batch_exports.LakeSource\nattributes: {{name: {0}, path: ., connection: null}}\n"
+
+
+def pages() -> list[Path]:
+    hand_written = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    return [*hand_written, *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def examples() -> Iterator[Any]:
+    """Each block of YAML that holds components."""
+    for page in pages():
+        blocks = [body for kind, body in _FENCED.findall(page.read_text()) if kind == "yaml"]
+        for number, body in enumerate(blocks, start=1):
+            if "type: batch_exports." in body:
+                yield pytest.param(body, id=f"{page.relative_to(ROOT)}-{number}")
+
+
+def test_reference_is_what_the_code_says() -> None:
+    committed = {path.name: path.read_text() for path in REFERENCE.iterdir()}
+    assert committed == render(), "run `make docs` and commit what it writes"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = [link for link in links(page.read_text()) if not leads_somewhere(page, link)]
+    assert broken == []
+
+
+def test_broken_links_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A heading, `here`\n[a](page.md#a-heading-here) [b](#none) [c](gone.md)")
+    found = [link for link in links(page.read_text()) if not leads_somewhere(page, link)]
+    assert found == ["#none", "gone.md"]
+
+
+def test_examples_are_found() -> None:
+    assert {str(example.id).split("-")[0] for example in examples()} >= {"README.md"}
+
+
+@pytest.mark.parametrize("example", examples())
+def test_yaml_example_loads(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "example").mkdir()
+    (tmp_path / "example" / "defs.yaml").write_text(completed(example))
+    monkeypatch.setenv("BATCH_EXPORTS_DEFS", str(tmp_path))
+    for variable in _VARIABLE.findall(example):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1" if "ENDPOINT" in variable else "x")
+    definitions = load_definitions()
+    named = [item["attributes"]["name"] for item in yaml.safe_load_all(example)]
+    assets = {spec.key.path[-1] for spec in definitions.resolve_all_asset_specs()}
+    assert {*named} <= assets | set(definitions.resources or {})
+
+
+def completed(example: str) -> str:
+    """The example with the connections and sources that it refers to and does not show."""
+    documents = list(yaml.safe_load_all(example))
+    there = {document["attributes"]["name"] for document in documents}
+    parts = [example]
+    for field, template in (("connection", _CONNECTION), ("source", _SOURCE)):
+        wanted = {document["attributes"].get(field) for document in documents}
+        parts += [template.format(name) for name in sorted(wanted - there - {None})]
+    return "---\n".join(parts)
+
+
+def links(text: str) -> list[str]:
+    """Targets of links and images within the repository."""
+    return [link for link in _LINK.findall(_FENCED.sub("", text)) if "://" not in link]
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    path, _, anchor = unquote(link).partition("#")
+    target = page.parent / path if path else page
+    if not target.exists():
+        return False
+    return not anchor or anchor in {slug(h) for h in _HEADING.findall(target.read_text())}
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -1,0 +1,111 @@
+"""The documented IAM policy lets an export deliver, and holds no action that it could do without.
+
+moto plays IAM here: SeaweedFS knows no policies.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from batch_exports.errors import Terminal
+from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows, stream
+from batch_exports_tests.destinations.s3.adapter import S3Adapter
+
+PAGE = Path(__file__).parent.parent / "docs" / "howto" / "iam.md"
+_BUCKET = "my-exports"
+
+
+@dataclass(frozen=True)
+class Aws:
+    """An account with the documented bucket, and a user whose rights are set at will."""
+
+    endpoint: str
+    user: dict[str, Any]
+    root: dict[str, Any]
+
+    def allow(self, policy: dict[str, Any]) -> None:
+        iam = boto3.client("iam", **self.root)
+        iam.put_user_policy(
+            UserName="exporter", PolicyName="documented", PolicyDocument=json.dumps(policy)
+        )
+
+    def enforce(self) -> None:
+        """From now on moto looks at signatures and policies."""
+        self._command("reset-auth", "0")
+
+    def forget(self) -> None:
+        """moto's state is the process's, and would outlive the server."""
+        self._command("reset-auth", "1000000")
+        self._command("reset", "")
+
+    def _command(self, name: str, body: str) -> None:
+        plain = {"Content-Type": "text/plain"}
+        urlopen(Request(f"{self.endpoint}/moto-api/{name}", body.encode(), plain)).close()
+
+
+@pytest.fixture
+def aws() -> Iterator[Aws]:
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    reach = {"endpoint_url": f"http://{host}:{port}", "region_name": "us-east-1"}
+    root = {**reach, "aws_access_key_id": "root", "aws_secret_access_key": "root"}
+    boto3.client("s3", **root).create_bucket(Bucket=_BUCKET)
+    iam = boto3.client("iam", **root)
+    iam.create_user(UserName="exporter")
+    key = iam.create_access_key(UserName="exporter")["AccessKey"]
+    user = {
+        **reach,
+        "aws_access_key_id": key["AccessKeyId"],
+        "aws_secret_access_key": key["SecretAccessKey"],
+    }
+    account = Aws(reach["endpoint_url"], user, root)
+    yield account
+    account.forget()
+    server.stop()
+
+
+def documented() -> dict[str, Any]:
+    policy: dict[str, Any] = json.loads(re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.S)[0])
+    return policy
+
+
+def actions() -> list[str]:
+    return [action for part in documented()["Statement"] for action in part["Action"]]
+
+
+def deliver_twice(aws: Aws) -> None:
+    """Deliver, leave an upload as a killed run does, deliver less in other files, and inspect."""
+    adapter = S3Adapter(aws.user, _BUCKET, "events/")
+    split = adapter.destination(PROJECTION, max_file_bytes=1, lease_seconds=1.0)
+    split.write(stream(make_rows(range(20))), HOUR, "first run")
+    key = split.template.keys(HOUR).data(0)
+    adapter.client.create_multipart_upload(Bucket=_BUCKET, Key=key)
+    whole = adapter.destination(PROJECTION, lease_seconds=1.0)
+    whole.write(stream(make_rows(range(10))), HOUR, "second run")
+    assert whole.inspect(HOUR, deep=True).problems == ()
+
+
+def test_documented_policy_is_enough(aws: Aws) -> None:
+    aws.allow(documented())
+    aws.enforce()
+    deliver_twice(aws)
+
+
+@pytest.mark.parametrize("action", actions())
+def test_each_documented_action_is_needed(aws: Aws, action: str) -> None:
+    policy = documented()
+    for part in policy["Statement"]:
+        part["Action"] = [name for name in part["Action"] if name != action]
+    aws.allow(policy)
+    aws.enforce()
+    with pytest.raises(Terminal, match="AccessDenied"):
+        deliver_twice(aws)

@@ -1,0 +1,76 @@
+"""Pages about what users write in YAML."""
+
+from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.lake_source import LakeSource
+from batch_exports.components.s3_batch_export import S3BatchExport
+from batch_exports.components.s3_connection import S3Connection
+from batch_exports.components.yaml_component import YamlComponent
+from docs.fields import field_table, paragraphs
+from docs.intervals import interval_table
+
+
+def connections() -> str:
+    return _page(
+        "Connections",
+        "A connection is defined once; sources and exports name it. Secrets are given as "
+        "`{env: NAME}`, where `NAME` is an environment variable of Dagster's processes: a secret "
+        "in the file, or a template that would put one there, is refused when the file is loaded.",
+        S3Connection,
+    )
+
+
+def sources() -> str:
+    return _page(
+        "Sources",
+        "A source says where rows come from. Each model that it offers is an asset in the lineage.",
+        LakeSource,
+    )
+
+
+def exports() -> str:
+    shared = set(BatchExport.model_fields)
+    own = {name: info for name, info in S3BatchExport.model_fields.items() if name not in shared}
+    return f"""
+# Exports
+
+{paragraphs(BatchExport.__doc__)}
+
+## Fields of every export
+
+{field_table(BatchExport.model_fields)}
+
+`asset_attributes` takes what Dagster's own components take, such as `owners`, `tags`, `group_name`
+and `description`.
+
+## Intervals
+
+{interval_table()}
+
+`schedule` is the cron that fires with `delay_seconds: 60`, in the export's time zone. N must divide
+the hour or the day into equal parts. At each tick of a cron expression one data interval ends and
+the next begins: in the example, that of Friday 06:30 lasts until Monday 06:30.
+
+`start` and `end` must be where an interval begins. Text without a zone is in the export's
+`timezone`.
+
+## batch_exports.S3BatchExport
+
+{paragraphs(S3BatchExport.__doc__)}
+
+Beside the fields of every export it has:
+
+{field_table(own)}
+
+See also [keys on S3](s3-keys.md), [files and codecs](s3-files.md), [the manifest](s3-manifest.md).
+"""
+
+
+def _page(title: str, introduction: str, *components: type[YamlComponent]) -> str:
+    parts = [f"# {title}", introduction]
+    for component in components:
+        parts += [
+            f"## batch_exports.{component.__name__}",
+            paragraphs(component.__doc__),
+            field_table(component.model_fields),
+        ]
+    return "\n\n".join(parts)

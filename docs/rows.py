@@ -1,0 +1,155 @@
+"""Pages about rows: the columns they have, the filters they pass, the checks they stand."""
+
+import json
+from collections.abc import Mapping
+from typing import get_args
+
+import pyarrow as pa
+
+from batch_exports.checks import CHECKS
+from batch_exports.components.batch_export import PropertyFilterModel
+from batch_exports.destinations.s3.manifest import type_name
+from batch_exports.models import JSON, MODELS, Column, Model
+from batch_exports.transform.filters import Operator, PropertyFilter, Value
+from docs.fields import code, field_table, paragraphs, table
+
+# Each of these is tried on the properties below, by the filter itself.
+_EXAMPLES: Mapping[Operator, tuple[Value, ...]] = {
+    "exact": ("Pro", 10, ["Pro", "10.0"]),
+    "is_not": ("Pro", 10),
+    "icontains": ("pr",),
+    "not_icontains": ("pr",),
+    "regex": ("^P", "[0-9]"),
+    "not_regex": ("^P",),
+    "gt": (9,),
+    "lt": (11,),
+    "is_set": (None,),
+    "is_not_set": (None,),
+}
+_PROPERTIES = ('{"p": "Pro"}', '{"p": "10"}', '{"p": 10.0}', '{"p": null}', "{}")
+
+
+def models() -> str:
+    return "\n\n".join(["# Models", *(_model(model) for model in MODELS.values())])
+
+
+def filters() -> str:
+    return f"""
+# Filters
+
+`include_events` and `exclude_events` list names of events; a name in both is excluded. `filters`
+lists conditions on properties. A row is exported if it passes all of them.
+
+```yaml
+include_events: ["purchase", "$pageview"]
+exclude_events: ["$feature_flag_called"]
+filters:
+  - {{key: $browser, type: event, operator: exact, value: [Chrome, Firefox]}}
+  - {{key: plan, type: person, operator: is_set}}
+```
+
+`type: event` looks into `properties`, `type: person` into `person_properties`: the person's
+properties at the time of the event. `key` is the name of a property of the object itself, not of
+one nested in it.
+
+{field_table(PropertyFilterModel.model_fields)}
+
+{paragraphs(PropertyFilter.__doc__).partition(chr(10))[2].strip()}
+
+## Operators
+
+Each operator, tried on five rows. This table is computed by the filters themselves.
+
+{table(("operator", "value", *(code(p) for p in _PROPERTIES)), _operators())}
+"""
+
+
+def checks() -> str:
+    rows = [(code(name), paragraphs(check.__doc__)) for name, check in CHECKS.items()]
+    return f"""
+# Checks
+
+Every export has these asset checks. Each is run for a partition right after its delivery, can be
+run alone in the Dagster UI, and reads the destination anew.
+
+{table(("check", "passes when"), rows)}
+
+- `row_count` counts at the source by a way of its own, not from what was read. On S3 it compares
+  size and ETag of every object with the manifest, and counts rows by the footers of Parquet files.
+  Rows of JSON lines are counted only with `verify: deep`, which reads every object whole and
+  compares its SHA-256; without it, metadata says `landed_rows: not counted`.
+- `schema` reads the schema of every Parquet file, and the first lines of every JSON lines file.
+- `keys` reads the key columns of every row. For events the key is `uuid`. It tells of keys that
+  stand twice within one interval, not across intervals.
+- `values` warns where values were replaced, and fails where rows were rejected: see
+  [rejects](../howto/rejects.md).
+
+A failed check marks the partition; the delivery stays as it is. A partition that was never
+delivered fails its checks, with the remedy.
+"""
+
+
+def _model(model: Model) -> str:
+    rows = [_column(model, column) for column in model.columns]
+    defaults = tuple(model.default_columns)
+    return f"""
+## {model.name}
+
+{model.description}
+
+Key: {", ".join(map(code, model.key))}. Membership (what may place a row in an interval):
+{", ".join(map(code, model.membership))}; the first is the default.
+
+{table(("column", "type", "null", *(f"{d} default" for d in defaults), "meaning"), rows)}
+
+`columns` of an export may name any of these, in any order; it must name the key.
+Where a source calls a column differently or lacks it:
+
+{_sourcing(model)}
+
+Types in files: {code("string")} and {code("int64")} are text and numbers in both formats;
+{code(type_name(pa.timestamp("us", "UTC")))} is a UTC timestamp of microseconds in Parquet and ISO
+8601 text in JSON lines; {code("json")} is text with the logical type JSON in Parquet, and the value
+itself in JSON lines. See [files](s3-files.md).
+""".strip()
+
+
+def _column(model: Model, column: Column) -> tuple[str, ...]:
+    return (
+        code(column.name),
+        code(type_name(column.type)),
+        "yes" if column.nullable else "no",
+        *("yes" if column.name in names else "" for names in model.default_columns.values()),
+        column.description,
+    )
+
+
+def _sourcing(model: Model) -> str:
+    lines = []
+    for column in model.columns:
+        if column.source:
+            lines.append(f"- `{column.name}` is read from the source's `{column.source}`.")
+        if column.member_of:
+            parent, member = column.member_of
+            lines.append(f"- `{column.name}` is taken from `{member}` in `{parent}`.")
+        if column.optional:
+            lines.append(f"- `{column.name}` is NULL.")
+    return "\n".join([*lines, "- Any other column must be there: else the run fails, and says so."])
+
+
+def _operators() -> list[tuple[str, ...]]:
+    return [
+        (code(operator), *_tried(operator, value))
+        for operator in get_args(Operator)
+        for value in _EXAMPLES[operator]
+    ]
+
+
+def _tried(operator: Operator, value: Value) -> tuple[str, ...]:
+    storage = pa.array(_PROPERTIES, pa.string())
+    batch = pa.RecordBatch.from_arrays(
+        [pa.ExtensionArray.from_storage(JSON, storage)], names=["properties"]
+    )
+    mask = PropertyFilter("p", "event", operator, value).mask(batch).to_pylist()
+    shown = "" if value is None else code(json.dumps(value))
+    return (shown, *("match" if matches else "" for matches in mask))
