@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
-    ReadTimeoutError,
     ResponseStreamingError,
 )
 
@@ -52,11 +50,8 @@ _TERMINAL = {
 
 # Broken lines and overload: the same request may succeed later.
 _TRANSIENT = (
-    ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
-    HTTPClientError,
-    ReadTimeoutError,
     ResponseStreamingError,
 )
 
@@ -77,6 +72,15 @@ def s3_errors(where: str) -> Generator[None, None, None]:
             f"There are no AWS credentials for {where}.",
             remedy="Give the connection keys or role_arn, or provide AWS's default chain.",
         ) from error
+    except HTTPClientError as error:
+        if isinstance(error.kwargs.get("error"), ValueError):
+            # Its text, and that of its cause, would show the request's headers.
+            raise Terminal(
+                f"No request can be made to {where} out of the connection's settings.",
+                remedy="Check endpoint_url, and remove line breaks and other control characters "
+                "from aws_access_key_id, aws_secret_access_key and aws_session_token.",
+            ) from None
+        raise Transient(f"{where} does not answer: {error}.", remedy=_RETRY) from error
     except _TRANSIENT as error:
         raise Transient(f"{where} does not answer: {error}.", remedy=_RETRY) from error
     except BotoCoreError as error:

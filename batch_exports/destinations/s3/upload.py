@@ -44,8 +44,11 @@ class Uploads:
         return upload
 
     def complete(self) -> None:
-        """Make all objects visible, one right after the other. All must be sealed."""
-        for upload in self.objects:
+        """Make all objects visible, one right after the other. All must be sealed.
+
+        One that still has bytes to send goes first: where that fails, none is visible.
+        """
+        for upload in sorted(self.objects, key=lambda upload: upload.is_sent):
             upload.complete()
 
 
@@ -87,6 +90,11 @@ class ObjectUpload:
     @property
     def sha256(self) -> str:
         return self._sha256.hexdigest()
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether all bytes of the sealed object are on S3."""
+        return self._upload_id is not None
 
     def write(self, data: bytes | pa.Buffer, /) -> int:
         view = memoryview(data)

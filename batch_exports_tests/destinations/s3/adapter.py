@@ -92,9 +92,10 @@ class S3Adapter:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def read(self, destination: S3Destination, interval: DataInterval) -> list[Row]:
-        keys = self.data_keys(destination, interval)
-        rows = [row for key in keys for row in read_object(key, self.body(key))]
-        return in_order(rows)
+        return self.read_keys(self.data_keys(destination, interval))
+
+    def read_keys(self, keys: list[str]) -> list[Row]:
+        return in_order([row for key in keys for row in read_object(key, self.body(key))])
 
     def originals(self, destination: S3Destination, interval: DataInterval) -> list[Row]:
         body = self.body(self.manifest(destination, interval)["rejects"]["key"])
