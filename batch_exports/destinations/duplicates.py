@@ -17,10 +17,10 @@ def audit_keys(
 ) -> LandedKeys:
     """Audit the key columns that `read` streams anew at each call; `rows` is about how many."""
     passes = max(1, -(-rows // ROWS_A_PASS))
-    duplicates, examples = 0, list[str]()
-    seen, nulls = _count(read(), key)
+    seen = nulls = duplicates = 0
+    examples = list[str]()
     for number in range(passes):
-        suspects = _repeated_hashes(read(), key, number, passes)
+        suspects, seen, nulls = _repeated_hashes(read(), key, number, passes)
         if suspects.is_empty():
             continue
         # Equal hashes are not equal keys yet.
@@ -28,14 +28,6 @@ def audit_keys(
         duplicates += int(repeated["count"].sum()) - len(repeated)
         examples += [str(row) for row in repeated.head(_EXAMPLES).select(key).to_dicts()]
     return LandedKeys(seen, nulls, duplicates, tuple(examples[:_EXAMPLES]))
-
-
-def _count(batches: Iterable[pa.RecordBatch], key: Sequence[str]) -> tuple[int, int]:
-    rows = nulls = 0
-    for batch in batches:
-        rows += batch.num_rows
-        nulls += batch.num_rows - _keyed(batch, key).height
-    return rows, nulls
 
 
 def _keyed(batch: pa.RecordBatch, key: Sequence[str]) -> pl.DataFrame:
@@ -46,13 +38,17 @@ def _keyed(batch: pa.RecordBatch, key: Sequence[str]) -> pl.DataFrame:
 
 def _repeated_hashes(
     batches: Iterable[pa.RecordBatch], key: Sequence[str], number: int, passes: int
-) -> pl.Series:
+) -> tuple[pl.Series, int, int]:
+    """The hashes that stand twice among this pass' share of all; rows, and those without a key."""
     kept = [pl.Series("hash", [], pl.UInt64)]
+    rows = nulls = 0
     for batch in batches:
         hashes = _keyed(batch, key).hash_rows()
+        rows += batch.num_rows
+        nulls += batch.num_rows - len(hashes)
         kept.append(hashes.filter(hashes % passes == number).alias("hash"))
     ordered = pl.concat(kept).sort()
-    return ordered.filter(ordered == ordered.shift(1)).unique()
+    return ordered.filter(ordered == ordered.shift(1)).unique(), rows, nulls
 
 
 def _repeated_keys(

@@ -3,17 +3,23 @@
 import io
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from isal import igzip
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 # Enough for the footer of most Parquet files in one request.
 _TAIL_BYTES = 64 * 2**10
-_CODECS = {"gzip": "gzip", "zstd": "zstd", "brotli": "brotli"}
+
+
+class SupportsRead(Protocol):
+    """A stream of bytes; an empty answer is its end."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class ObjectFile(io.RawIOBase):
@@ -75,13 +81,17 @@ def open_parquet(
 @contextmanager
 def open_lines(
     client: "S3Client", bucket: str, key: str, compression: str
-) -> Generator[pa.NativeFile, None, None]:
+) -> Generator[SupportsRead, None, None]:
     """The uncompressed bytes of a JSON lines object."""
     body = client.get_object(Bucket=bucket, Key=key)["Body"]
-    stream = pa.PythonFile(body, "r")
-    codec = _CODECS.get(compression)
     try:
-        yield pa.CompressedInputStream(stream, codec) if codec else stream
+        match compression:
+            case "none":
+                yield body
+            case "gzip":  # ISA-L reads it back several times as fast as zlib
+                yield igzip.IGzipFile(fileobj=body, mode="rb")  # type: ignore[no-untyped-call]
+            case _:
+                yield pa.CompressedInputStream(pa.PythonFile(body, "r"), compression)
     finally:
         body.close()
 
