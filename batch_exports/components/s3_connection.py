@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr
 
 from batch_exports.components.secret import Secret
 from batch_exports.components.yaml_component import YamlComponent
-from batch_exports.errors import ConfigurationError
+from batch_exports.errors import ConfigurationError, Terminal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -185,10 +185,19 @@ def _variable(secret: Secret | None) -> dg.EnvVar | None:
 
 
 def _with_role(session: boto3.Session, role_arn: str, external_id: str | None) -> boto3.Session:
-    """A session whose credentials are the role's, renewed before they expire."""
+    """A session whose credentials are the role's, renewed before they expire.
+
+    Raises `Terminal` where there are none to assume the role with.
+    """
+    own = session.get_credentials()
+    if own is None:
+        raise Terminal(
+            f"There are no AWS credentials to assume {role_arn} with.",
+            remedy="Give the connection keys, or provide AWS's default chain.",
+        )
     fetcher = AssumeRoleCredentialFetcher(
         client_creator=session._session.create_client,
-        source_credentials=session.get_credentials(),
+        source_credentials=own,
         role_arn=role_arn,
         extra_args={
             "RoleSessionName": "batch-exports",

@@ -20,6 +20,7 @@ from batch_exports.errors import BatchExportError, Terminal, Transient
 _TERMINAL = {
     "NoSuchBucket": "Create the bucket, or correct bucket_name.",
     "InvalidAccessKeyId": "Correct the connection's aws_access_key_id.",
+    "InvalidClientTokenId": "Correct the connection's aws_access_key_id.",
     "SignatureDoesNotMatch": "Correct the connection's aws_secret_access_key.",
     "AccessDenied": "Allow these actions on the bucket and the prefix: s3:ListBucket, "
     "s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload, "
@@ -56,7 +57,9 @@ _TRANSIENT = (
 )
 
 
-_OVERLOADED = ("SlowDown", "InternalError", "RequestTimeout")
+_OVERLOADED = ("SlowDown", "InternalError", "RequestTimeout", "Throttling")
+# Of a role that is to be assumed, these are about the keys to do so with.
+_OF_KEYS = ("InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
 _RETRY = "It is tried again."
 
 
@@ -96,14 +99,14 @@ def _translate(error: ClientError, where: str) -> BatchExportError:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = error.response.get("Error", {}).get("Message") or code
     text = f"{where}: {error.operation_name} was refused with {code} ({message})."
-    if code in _TERMINAL:
-        return Terminal(text, remedy=_TERMINAL[code])
-    if error.operation_name == "AssumeRole":
-        return Terminal(text, remedy="Check role_arn, external_id and the role's trust policy.")
-    if status == 403:
-        return Terminal(text, remedy=_TERMINAL["AccessDenied"])
     if status in (429, 500, 502, 503, 504) or code in _OVERLOADED:
         return Transient(text, remedy=_RETRY)
+    if error.operation_name == "AssumeRole" and code not in _OF_KEYS:
+        return Terminal(text, remedy="Check role_arn, external_id and the role's trust policy.")
+    if code in _TERMINAL:
+        return Terminal(text, remedy=_TERMINAL[code])
+    if status == 403:
+        return Terminal(text, remedy=_TERMINAL["AccessDenied"])
     if code == "NoSuchUpload":
         return Transient(text, remedy="The upload was aborted by others; it is tried again.")
     return Terminal(text, remedy="See the endpoint's documentation of this error.")

@@ -87,7 +87,7 @@ def test_every_object_is_encrypted(s3: S3Adapter, encryption: str, file_format: 
     destination.write(stream(rows), HOUR, "run-1")
     keys = s3.listed()
     assert sum(key.endswith(("_manifest.json", "_rejects.arrow")) for key in keys) == 2
-    assert len(keys) > 4
+    assert len(keys) >= 4
     for key in keys:
         head: Any = s3.client.head_object(Bucket=s3.bucket, Key=key)
         assert {name: head.get(name) for name in headers} == headers
@@ -107,12 +107,14 @@ def test_two_exports_cannot_share_keys(s3: S3Adapter) -> None:
     assert s3.leftovers() == []
 
 
-@pytest.mark.parametrize("max_file_bytes", [0, 50_000])
+@pytest.mark.parametrize("max_file_bytes", [0, 20_000])
 @pytest.mark.parametrize("file_format", ["parquet", "jsonlines"])
 def test_the_manifest_tells_what_is_there(
     s3: S3Adapter, file_format: str, max_file_bytes: int
 ) -> None:
-    destination = s3.destination(PROJECTION, file_format=file_format, max_file_bytes=max_file_bytes)
+    destination = s3.destination(
+        PROJECTION, file_format=file_format, compression="none", max_file_bytes=max_file_bytes
+    )
     rows = make_rows(range(500), columns={"distinct_id": [*map(str, range(499)), b"\xff"]})
     began = datetime.now(UTC)
     delivery = destination.write(stream(rows), HOUR, "run-1")
