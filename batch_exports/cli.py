@@ -75,7 +75,8 @@ def demo() -> None:
 
     began = time.monotonic()
     with _errors_told():
-        demonstration.prepare(_progress)
+        demonstration.start_parts(_progress)
+        demonstration.settle_dagster()
         _progress("loading the exports ...")
         rows = demonstration.run(_progress_line)
     _progress_line("")
@@ -97,7 +98,8 @@ def ui(port: int) -> None:
 
     with _errors_told():
         if "BATCH_EXPORTS_DEFS" not in os.environ:
-            demonstration.prepare(_progress)
+            demonstration.start_parts(_progress)
+        demonstration.settle_dagster()
     click.echo(f"The Dagster UI will be at http://127.0.0.1:{port}; Ctrl-C ends it.")
     code = (
         ["-w", "workspace.yaml"]

@@ -2,15 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 
-from batch_exports.checks import CHECKS, Examination, check_row_count
+from batch_exports.checks import CHECKS, Examination
 from batch_exports.components.batch_export import BatchExport
 from batch_exports.definitions import component_tree, load_definitions
 from batch_exports.destinations.delivery import Delivery, Landed
@@ -23,10 +23,13 @@ _ANY_EXPORT: Any = BatchExport
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
+Verdict = Literal["pass", "warn", "fail"]
+
+
 @dataclass(frozen=True)
 class Row:
-    """What became of one partition. `checks` passed, of those that ran; `rows_read` and
-    `rows_landed` are counted anew after the delivery."""
+    """What became of one partition. Rows are counted anew after the delivery; `verdicts` are
+    those of its checks."""
 
     export: str
     partition: str
@@ -34,23 +37,26 @@ class Row:
     rows_landed: int
     files: int
     bytes: int
-    checks_passed: int
+    verdicts: tuple[Verdict, ...]
     problem: str = ""
 
     @property
     def good(self) -> bool:
-        return not self.problem and self.checks_passed == len(CHECKS)
+        return (
+            not self.problem and len(self.verdicts) == len(CHECKS) and "fail" not in self.verdicts
+        )
 
 
-def prepare(tell: Callable[[str], None]) -> Path:
-    """Start the embedded parts, set their variables, and give Dagster a home beside them.
-
-    A DAGSTER_HOME of the user's own is left alone. Returns the home.
-    """
+def start_parts(tell: Callable[[str], None]) -> None:
+    """Start the embedded parts, and set the variables by which the demo's exports find them."""
     state = parts.state_folder()
     parts.up(state, tell)
     os.environ |= parts.environment(state)
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(state / "dagster")))
+
+
+def settle_dagster() -> Path:
+    """Give Dagster a home that lasts, beside the parts; one of the user's own is left alone."""
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(parts.state_folder() / "dagster")))
     home.mkdir(parents=True, exist_ok=True)
     settings = Path("dagster.yaml")
     if settings.exists() and not (home / "dagster.yaml").exists():
@@ -61,7 +67,7 @@ def prepare(tell: Callable[[str], None]) -> Path:
 def run(tell: Callable[[str], None]) -> list[Row]:
     """Deliver every partition that is not there yet, and verify those that are.
 
-    `tell` gets a line of progress for each partition. The parts must be up, see `prepare`.
+    `tell` gets a line of progress for each partition. The parts must be up, see `start_parts`.
     """
     tree = component_tree()
     definitions = load_definitions(tree)
@@ -107,11 +113,17 @@ def _verified(export: Export, resources: Any, key: str) -> Row | None:
     """The row of a partition that is delivered and still reconciles; None for any other."""
     it = _examination(export, resources, key)
     try:
-        if not check_row_count(it).passed:
-            return None
-        return _row(export, key, it, len(CHECKS))
+        outcomes = [check(it) for check in CHECKS.values()]
+        row = _row(export, key, it, [_verdict(o.passed, o.severity) for o in outcomes])
     except BatchExportError:
         return None
+    return row if row.good else None
+
+
+def _verdict(passed: bool, severity: dg.AssetCheckSeverity) -> Verdict:
+    if passed:
+        return "pass"
+    return "warn" if severity is dg.AssetCheckSeverity.WARN else "fail"
 
 
 def _deliver(
@@ -120,16 +132,15 @@ def _deliver(
     result = job.execute_in_process(
         partition_key=key, instance=instance, run_config=_QUIET, raise_on_error=False
     )
-    passed = sum(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+    verdicts = [_verdict(e.passed, e.severity) for e in result.get_asset_check_evaluations()]
     if not result.success:
         failure = next(e for e in result.all_events if e.is_step_failure)
-        return Row(
-            export.name, key, 0, 0, 0, 0, passed, failure.step_failure_data.error_display_string
-        )
-    return _row(export, key, _examination(export, resources, key), passed)
+        problem = failure.step_failure_data.error_display_string
+        return Row(export.name, key, 0, 0, 0, 0, tuple(verdicts), problem)
+    return _row(export, key, _examination(export, resources, key), verdicts)
 
 
-def _row(export: Export, key: str, it: Examination, passed: int) -> Row:
+def _row(export: Export, key: str, it: Examination, verdicts: Sequence[Verdict]) -> Row:
     landed: Landed = it.destination.inspect(it.interval)
     delivery: Delivery = landed.delivery
     return Row(
@@ -139,7 +150,7 @@ def _row(export: Export, key: str, it: Examination, passed: int) -> Row:
         delivery.rows if landed.rows is None else landed.rows,
         len(delivery.files),
         delivery.bytes,
-        passed,
+        tuple(verdicts),
         " ".join(landed.problems),
     )
 
@@ -158,7 +169,7 @@ _LINE = "{:<16} {:<18} {:>8} {:>8} {:>6} {:>12}  {}"
 
 
 def _line(label: str, rows: list[Row]) -> str:
-    passed, of = sum(row.checks_passed for row in rows), len(CHECKS) * len(rows)
+    verdicts = [verdict for row in rows for verdict in row.verdicts]
     return _LINE.format(
         rows[0].export,
         label,
@@ -166,5 +177,5 @@ def _line(label: str, rows: list[Row]) -> str:
         sum(row.rows_landed for row in rows),
         sum(row.files for row in rows),
         f"{sum(row.bytes for row in rows):,}",
-        f"{passed}/{of} pass" if passed == of else f"{passed}/{of} PASS, {of - passed} DO NOT",
+        ", ".join(f"{verdicts.count(v)} {v}" for v in ("pass", "warn", "fail") if v in verdicts),
     )
