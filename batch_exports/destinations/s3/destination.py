@@ -144,7 +144,11 @@ class S3Destination:
             self.on_unrepresentable,
         )
         file_format = self._format()
-        with prefetch(file_format.blocks(aside.clean(batches)), ahead=1) as blocks:
+        # Reading, preparing and encoding each have a thread of their own.
+        with (
+            prefetch(batches, ahead=2) as read,
+            prefetch(file_format.blocks(aside.clean(read)), ahead=1) as blocks,
+        ):
             files = write_files(blocks, file_format, uploads, keys, self.max_file_bytes)
         aside.seal()
         return files, aside
