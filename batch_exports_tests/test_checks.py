@@ -82,7 +82,7 @@ def test_a_uuid_that_stands_twice_fails_keys(deployment: Deployment) -> None:
     assert deployment.run().success
     evaluation = deployment.check("keys")
     assert not evaluation.passed
-    assert "1 rows repeat a key" in (evaluation.description or "")
+    assert "Rows that repeat a key: 1, such as" in (evaluation.description or "")
     assert "twin" in (evaluation.description or "")
     assert values(evaluation)["duplicate_keys"] == 1
 
@@ -104,7 +104,7 @@ def test_rejected_rows_fail_values_and_count_as_accounted_for(deployment: Deploy
     evaluation = deployment.check("values")
     assert not evaluation.passed
     assert evaluation.severity is dg.AssetCheckSeverity.ERROR
-    assert "1 rows were rejected" in (evaluation.description or "")
+    assert "Rows rejected: 1." in (evaluation.description or "")
     assert values(evaluation)["originals"].endswith("_rejects.arrow")
     assert deployment.check("row_count").passed
 
@@ -116,7 +116,7 @@ def test_replaced_values_are_a_warning(deployment: Deployment) -> None:
     evaluation = deployment.check("values")
     assert not evaluation.passed
     assert evaluation.severity is dg.AssetCheckSeverity.WARN
-    assert "1 rows hold a replaced value" in (evaluation.description or "")
+    assert "Rows with a replaced value: 1." in (evaluation.description or "")
 
 
 def test_only_deep_verification_reads_every_line(deployment: Deployment) -> None:
@@ -140,6 +140,19 @@ def test_a_run_of_several_partitions_records_each(deployment: Deployment) -> Non
     assert "repeat a key" in values(keys)[KEY]
     assert statuses(deployment, "keys") == {KEY: "FAILED", NEXT: "SUCCEEDED"}
     assert statuses(deployment, "row_count") == {KEY: "SUCCEEDED", NEXT: "SUCCEEDED"}
+
+
+def test_a_run_without_a_partition_says_so(deployment: Deployment) -> None:
+    """As the UI's "Execute all" starts one."""
+    deployment.define()
+    job = deployment.definitions.resolve_job_def("events_archive_job")
+    alone = job.get_subset(asset_selection=set(), asset_check_selection={check_key("keys")})
+    result = alone.execute_in_process(instance=deployment.instance, raise_on_error=False)
+    (failure,) = (e for e in result.all_events if e.is_step_failure)
+    told = failure.step_failure_data.user_failure_data
+    assert told
+    assert told.description == "The run has no partition to check."
+    assert told.metadata["remedy"].value == "Materialize a partition: that checks it."
 
 
 def statuses(deployment: Deployment, name: str) -> dict[str, str]:
