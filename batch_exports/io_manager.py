@@ -61,7 +61,7 @@ def delivery_metadata(delivery: Delivery, seconds: float) -> dict[str, Any]:
     if delivery.files:
         metadata["file_list"] = dg.MetadataValue.table(
             [
-                dg.TableRecord({"uri": f.uri, "rows": f.rows, "bytes": f.bytes, "sha256": f.sha256})
+                dg.TableRecord({"uri": f.uri, "rows": f.rows, "bytes": f.bytes})
                 for f in delivery.files
             ]
         )

@@ -23,7 +23,7 @@ def build_schedule(export: Export, job_name: str, *, running: bool) -> dg.Schedu
         job_name=job_name,
         cron_schedule=ticks.cron_schedule,
         execution_timezone=export.rhythm.timezone,
-        description=f"Delivers each interval {export.delay} after its end.",
+        description=f"Delivers each interval {export.delay.total_seconds():.0f} s after its end.",
         default_status=(
             dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
         ),

@@ -2,7 +2,7 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
 
@@ -238,10 +238,22 @@ class BatchExport(YamlComponent):
         return set()
 
     def _description(self, export: Export) -> str:
-        return (
-            f"{export.selection.model.description}\n\nFrom `{self.source}`, one partition a data "
-            f"interval, by `{export.selection.membership}`."
-        )
+        """What an engineer who meets the asset in the UI wants to know of this export."""
+        rhythm = self.interval if isinstance(self.interval, str) else f"`{export.rhythm.cron}`"
+        told = [
+            export.selection.model.description,
+            f"From `{self.source}` to `{self.asset_metadata['dagster/uri']}`: a partition for each "
+            f"interval ({rhythm}, {self.timezone}), with the rows whose "
+            f"`{export.selection.membership}` lies in it, delivered {self.delay_seconds} s after "
+            "its end.",
+        ]
+        if self.include_events:
+            told.append(f"Only {_listed(self.include_events)}.")
+        if self.exclude_events:
+            told.append(f"Without {_listed(self.exclude_events)}.")
+        if self.filters:
+            told.append(f"Filtered by {_listed([f.key for f in self.filters])}.")
+        return "\n\n".join(told)
 
     def _io_manager(self, export: Export) -> dg.IOManagerDefinition:
         @dg.io_manager(required_resource_keys=set(export.destination_resources))
@@ -258,6 +270,10 @@ def _wait_until_due(context: dg.AssetExecutionContext, export: Export) -> None:
     if seconds > 0:
         context.log.info(f"Waiting {seconds:.0f} s: {last} is read {export.delay} after its end.")
         time.sleep(seconds)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _column_schema(export: Export) -> dg.TableSchema:

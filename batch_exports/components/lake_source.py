@@ -56,7 +56,7 @@ class LakeSource(YamlComponent):
                     key=dg.AssetKey([self.name, model.name]),
                     description=f"{model.description}\n\nFiles under `{self.path}`.",
                     group_name="sources",
-                    kinds={"parquet"},
+                    kinds={"s3" if self._on_s3 else "file"},
                     metadata={
                         "dagster/uri": f"{self.path.rstrip('/')}/{model.name}",
                         "dagster/column_schema": dg.TableSchema(

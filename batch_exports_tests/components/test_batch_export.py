@@ -116,3 +116,13 @@ def test_each_has_its_checks_its_job_and_its_schedule(demo: dg.Definitions) -> N
         assert schedule.job_name == f"{name}_job"
         assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
         assert demo.resolve_job_def(f"{name}_job").partitions_def
+
+
+def test_each_says_what_it_delivers(demo: dg.Definitions) -> None:
+    assert spec_of(demo, DAILY).description == (
+        f"{EVENTS.description}\n\n"
+        "From `lake` to `s3://exports/{year}-{month}-{day}_{table}/`: a partition for each "
+        "interval (day, UTC), with the rows whose `inserted_at` lies in it, delivered 60 s after "
+        "its end.\n\n"
+        "Only `purchase`, `$identify`."
+    )

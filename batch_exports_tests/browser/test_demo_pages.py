@@ -1,0 +1,98 @@
+"""The exports of the demo in the Dagster UI, as an engineer sees them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from playwright.sync_api import Page, expect
+
+from batch_exports.definitions import load_definitions
+from batch_exports.local import seaweedfs
+from batch_exports.local.lake import lay_lake
+from batch_exports_tests.browser.webserver import INSTANCE, dagster_webserver
+
+pytestmark = pytest.mark.browser
+KEY = "2026-11-02-12:00"
+ASSET = "assets/s3/events_archive"
+DESCRIPTIONS = {
+    "row_count": "Rows in the source = rows delivered and rejected = rows that the destination",
+    "schema": "Columns and types in the data are those of the export.",
+    "keys": "No row without a key, and no key twice within the interval.",
+    "values": "No value was replaced (a warning), and no row rejected (an error).",
+}
+SHOTS = os.environ.get("BATCH_EXPORTS_SCREENSHOTS")
+
+
+@pytest.fixture(scope="module")
+def ui(s3_server: seaweedfs.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The demo's definitions in a web server, with one partition delivered and checked."""
+    folder = tmp_path_factory.mktemp("ui")
+    lay_lake(folder / "lake")
+    s3_server.client().create_bucket(Bucket="ui-demo")
+    home = folder / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text(INSTANCE)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("BATCH_EXPORTS_DEFS", raising=False)
+        for name, value in {
+            "S3_ENDPOINT": s3_server.endpoint,
+            "S3_ACCESS_KEY_ID": s3_server.admin.access_key_id,
+            "S3_SECRET_ACCESS_KEY": s3_server.admin.secret_access_key,
+            "S3_BUCKET": "ui-demo",
+            "LAKE": str(folder / "lake"),
+        }.items():
+            environment.setenv(f"BATCH_EXPORTS_LOCAL_{name}", value)
+        environment.setenv("DAGSTER_HOME", str(home))
+        job = load_definitions().resolve_job_def("events_archive_job")
+        with dg.DagsterInstance.get() as instance:
+            assert job.execute_in_process(partition_key=KEY, instance=instance).success
+        with dagster_webserver(home, "-m", "batch_exports.definitions") as url:
+            yield url
+
+
+def shoot(page: Page, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+def test_the_asset_with_its_columns(page: Page, ui: str) -> None:
+    page.goto(f"{ui}/{ASSET}")
+    expect(page.get_by_role("tab", name="Overview", selected=True)).to_be_visible()
+    expect(page.get_by_text("The name of the event that was sent.")).to_be_visible()
+    shoot(page, "overview")
+
+
+def test_its_partitions(page: Page, ui: str) -> None:
+    page.goto(f"{ui}/{ASSET}?view=partitions")
+    expect(page.get_by_text("72 Partitions Selected")).to_be_visible()
+    expect(page.get_by_text("Materialized (1)")).to_be_visible()
+    expect(page.get_by_text("Missing (71)")).to_be_visible()
+    shoot(page, "partitions")
+
+
+def test_what_a_partition_delivered(page: Page, ui: str) -> None:
+    page.goto(f"{ui}/{ASSET}?view=partitions&partition={KEY}")
+    expect(page.get_by_text("rows_per_second").first).to_be_visible()
+    shoot(page, "partition")
+
+
+@pytest.mark.parametrize("check", DESCRIPTIONS)
+def test_its_checks(check: str, page: Page, ui: str) -> None:
+    page.goto(f"{ui}/{ASSET}?view=checks&checkDetail={check}")
+    expect(page.get_by_text("Passed").first).to_be_visible()
+    expect(page.get_by_text(DESCRIPTIONS[check])).to_be_visible()
+    shoot(page, f"check-{check}")
+
+
+def test_where_its_rows_come_from(page: Page, ui: str) -> None:
+    page.goto(f"{ui}/asset-groups")
+    expect(page.get_by_text("Global asset lineage")).to_be_visible()
+    for group in ("sources", "exports"):
+        expect(page.get_by_text(group, exact=True).first).to_be_visible()
+    shoot(page, "lineage")
+    page.goto(f"{ui}/{ASSET}?view=lineage&lineageScope=neighbors")
+    for asset in ("events", "events_archive"):
+        expect(page.get_by_text(asset, exact=True).last).to_be_visible()
+    shoot(page, "asset-lineage")
