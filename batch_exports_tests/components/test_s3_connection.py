@@ -43,8 +43,12 @@ def aws() -> Iterator[Aws]:
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    given = {"endpoint_url": endpoint, "region_name": "us-east-1"}
-    root = {**given, "aws_access_key_id": "root", "aws_secret_access_key": "root"}
+    root: dict[str, Any] = {
+        "endpoint_url": endpoint,
+        "region_name": "us-east-1",
+        "aws_access_key_id": "root",
+        "aws_secret_access_key": "root",
+    }
     iam: Any = boto3.client("iam", **root)
     role = iam.create_role(RoleName="exports", AssumeRolePolicyDocument=TRUST)["Role"]
     iam.put_role_policy(RoleName="exports", PolicyName="p", PolicyDocument=allow("s3:*"))
@@ -111,7 +115,7 @@ def test_a_role_is_assumed_with_its_external_id(aws: Aws, monkeypatch: pytest.Mo
 def _recording(sent: list[dict[str, Any]]) -> Any:
     class Recording(AssumeRoleCredentialFetcher):
         def _assume_role_kwargs(self) -> dict[str, Any]:
-            sent.append(super()._assume_role_kwargs())
+            sent.append(super()._assume_role_kwargs())  # type: ignore[misc]  # stubs lack it
             return sent[-1]
 
     return Recording

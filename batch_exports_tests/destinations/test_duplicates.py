@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -66,7 +66,7 @@ def test_a_pass_holds_only_its_share_of_the_keys(monkeypatch: pytest.MonkeyPatch
 
     def watched(
         read: Iterable[pa.RecordBatch], key: Sequence[str], number: int, passes: int
-    ) -> pl.Series:
+    ) -> Any:
         frames = (duplicates._keyed(batch, key) for batch in batches(rows, 100))
         held.append(sum(int((f.hash_rows() % passes == number).sum()) for f in frames))
         return original(read, key, number, passes)

@@ -19,10 +19,13 @@ from batch_exports_tests.faults import FaultProxy, HttpFault, TcpFault
 
 MIB = 2**20
 INTERNAL_ERROR = b"<Error><Code>InternalError</Code><Message>Try again.</Message></Error>"
-# Numbered files of 6 MiB: two of several parts, a third that is one small object.
-NOISE = [f'"{os.urandom(MIB // 2).hex()}"' for _ in range(14)]
-BIG = make_rows(range(14), label="big", columns={"properties": NOISE})
-SMALL = make_rows(range(30), label="small")
+# One file of two parts.
+NOISE = [f'"{os.urandom(MIB // 2).hex()}"' for _ in range(7)]
+BIG = make_rows(range(7), label="big", columns={"properties": NOISE})
+# Three files: two that are sent while more rows come, and a last one that is put at the end.
+MANY = make_rows(range(25), label="many")
+LIMIT = 4_000
+BEFORE = make_rows(range(30), label="before")
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def behind(s3: S3Adapter, proxy: FaultProxy, **settings: Any) -> S3Destination:
 
 
 def deliver(destination: S3Destination, rows: Any = BIG) -> Delivery:
-    return destination.write(stream(rows, batch_rows=2), HOUR, "run-1")
+    return destination.write(stream(rows, batch_rows=1), HOUR, "run-1")
 
 
 @pytest.mark.parametrize(
@@ -79,41 +82,41 @@ def test_a_fault_that_passes_is_not_felt(
     rule = proxy.add(fault)
     delivery = deliver(destination)
     assert rule.hits == (fault.times or 0)
-    assert delivery.rows == 14
+    assert delivery.rows == 7
     assert s3.read(destination, HOUR) == as_rows(BIG)
-    assert_sound(destination, HOUR, 14)
+    assert_sound(destination, HOUR, 7)
     assert s3.leftovers() == []
 
 
 @pytest.mark.parametrize("before", ["nothing", "rows"])
 @pytest.mark.parametrize(
     "request_",
-    [r"^PUT .*-0\.jsonl.*partNumber=2", r"^POST .*-1\.jsonl.*uploads", r"^PUT .*-2\.jsonl$"],
+    [r"^PUT .*-0\.jsonl.*partNumber=1", r"^POST .*-1\.jsonl.*uploads", r"^PUT .*-2\.jsonl$"],
     ids=["a part", "a second file", "the last and small file"],
 )
 def test_a_fault_that_stays_leaves_all_as_it_was(
     s3: S3Adapter, proxy: FaultProxy, request_: str, before: str
 ) -> None:
-    destination = behind(s3, proxy, max_file_bytes=6 * MIB)
+    destination = behind(s3, proxy, max_file_bytes=LIMIT)
     if before == "rows":
-        deliver(destination, SMALL)
+        deliver(destination, BEFORE)
     rule = proxy.add(HttpFault(request=request_, times=None))
     with pytest.raises(Transient, match="SlowDown"):
-        deliver(destination)
+        deliver(destination, MANY)
     assert rule.hits > 1
-    assert s3.read(destination, HOUR) == (as_rows(SMALL) if before == "rows" else [])
+    assert s3.read(destination, HOUR) == (as_rows(BEFORE) if before == "rows" else [])
     assert s3.leftovers() == []
     proxy.heal()
-    assert len(deliver(destination).files) == 3
-    assert s3.read(destination, HOUR) == as_rows(BIG)
+    assert len(deliver(destination, MANY).files) == 3
+    assert s3.read(destination, HOUR) == as_rows(MANY)
     assert s3.leftovers() == []
 
 
 def test_nothing_is_visible_before_all_is_sent(s3: S3Adapter, proxy: FaultProxy) -> None:
-    destination = behind(s3, proxy, max_file_bytes=6 * MIB)
+    destination = behind(s3, proxy, max_file_bytes=LIMIT)
     seen = list[list[str]]()
     destination.write(
-        stream(BIG, batch_rows=2, then=lambda: seen.append(s3.data_keys(destination, HOUR))),
+        stream(MANY, batch_rows=1, then=lambda: seen.append(s3.data_keys(destination, HOUR))),
         HOUR,
         "run-1",
     )
@@ -139,8 +142,8 @@ def test_a_hang_ends_with_the_read_timeout(
         aws_access_key_id=s3_server.admin.access_key_id,
         aws_secret_access_key=s3_server.admin.secret_access_key,
         config=Config(
-            read_timeout=1,
-            connect_timeout=1,  # in truth also the one for a request that is being sent
+            read_timeout=0.5,
+            connect_timeout=0.5,  # in truth also the one for a request that is being sent
             retries={"mode": "standard", "total_max_attempts": 2},
         ),
     )
