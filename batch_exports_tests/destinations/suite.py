@@ -183,7 +183,8 @@ class Suite:
         outcomes: dict[str, Delivery | BatchExportError] = {}
 
         def deliver(run_id: str) -> None:
-            destination = adapter.destination(PROJECTION, lease_seconds=1)
+            # Long enough for a busy machine: a run that seems dead would rightly be replaced.
+            destination = adapter.destination(PROJECTION, lease_seconds=8)
             try:
                 outcomes[run_id] = destination.write(runs[run_id], HOUR, run_id)
             except BatchExportError as error:
