@@ -48,7 +48,7 @@ def check_row_count(it: Examination) -> Outcome:
     counted = "not counted" if landed.rows is None else landed.rows
     return Outcome(
         not problems,
-        " ".join(problems) or f"{in_source} rows in the source, in the record and landed.",
+        " ".join(problems) or _reconciled(in_source, delivery.rejected, landed.rows),
         {
             "source_rows": in_source,
             "delivered_rows": delivery.rows,
@@ -56,6 +56,15 @@ def check_row_count(it: Examination) -> Outcome:
             "landed_rows": counted,
         },
     )
+
+
+def _reconciled(in_source: int, rejected: int, landed: int | None) -> str:
+    """What was compared, and nothing else."""
+    text = f"Rows in the source: {in_source}, and as many in the record"
+    text += f", {rejected} of them rejected" if rejected else ""
+    if landed is None:
+        return f"{text}; the files are those that the record names, by size and ETag."
+    return f"{text}; counted where they landed: {landed}."
 
 
 def check_schema(it: Examination) -> Outcome:

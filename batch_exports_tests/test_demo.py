@@ -1,0 +1,131 @@
+"""The README's first command, as a user runs it, and what an independent reader then finds."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from batch_exports.local import seaweedfs
+from batch_exports.local.sample_events import END, START
+
+PROGRAM = Path(sys.executable).with_name("batch-exports")
+BUCKET = "batch-exports"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A state folder in which the demo ran, the files that landed, and what it printed."""
+
+    state: Path
+    landed: Path
+    output: str
+
+    @property
+    def lake(self) -> str:
+        return f"read_parquet('{self.state}/lake/events/**/*.parquet')"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    state = tmp_path_factory.mktemp("demo")
+    try:
+        first = run_demo(state)
+        assert first.returncode == 0, first.stdout + first.stderr
+        yield Demo(state, download(state, tmp_path_factory.mktemp("landed")), first.stdout)
+    finally:
+        seaweedfs.stop(state / "s3")
+
+
+def run_demo(state: Path) -> "subprocess.CompletedProcess[str]":
+    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    environment |= {"BATCH_EXPORTS_LOCAL_DIR": str(state)}
+    return subprocess.run(
+        [PROGRAM, "demo"], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def etags(state: Path) -> dict[str, str]:
+    server = seaweedfs.find(state / "s3")
+    assert server is not None
+    pages = server.client().get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    return {item["Key"]: item["ETag"] for page in pages for item in page["Contents"]}
+
+
+def download(state: Path, folder: Path) -> Path:
+    server = seaweedfs.find(state / "s3")
+    assert server is not None
+    for key in etags(state):
+        # Readers go by the ending, and take `.parquet.zst` for a file to decompress first.
+        path = folder / key.replace(".parquet.zst", ".parquet")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        server.client().download_file(BUCKET, key, str(path))
+    return folder
+
+
+def rows(query: str) -> list[tuple[object, ...]]:
+    return duckdb.sql(query).fetchall()
+
+
+def test_says_what_landed_where(demo: Demo) -> None:
+    total = rows(f"select count(*) from {demo.lake}")[0][0]
+    assert f"all 72 partitions {total:>9} {total:>8}" in demo.output
+    assert "75 of 75 partitions are good" in demo.output
+    assert demo.output.splitlines()[-1] == "See them in Dagster: make ui"
+
+
+def test_every_hour_holds_exactly_the_lakes_rows(demo: Demo) -> None:
+    landed = f"read_parquet('{demo.landed}/events/**/*.parquet', filename = true)"
+    # The name of the object tells the hour; the lake's rows tell theirs by their arrival.
+    hour = "strptime(regexp_extract(filename, '(\\d{8}T\\d{6})Z-', 1), '%Y%m%dT%H%M%S')"
+    columns = """uuid, event, distinct_id, timestamp, person_id, elements_chain, created_at,
+        properties::varchar, person_properties::varchar"""
+    # One sample row has surrogates without partners, delivered as U+FFFD, and counted.
+    mended = r"""replace(replace(properties::varchar, '"\ud800"', '"\ufffd"'),
+        'x\udfff"', 'x\ufffd"')"""
+    theirs = f"""select date_trunc('hour', inserted_at at time zone 'UTC') as hour,
+        inserted_at, {columns.replace("properties::varchar,", f"{mended},", 1)} from {demo.lake}"""
+    ours = f"select {hour} as hour, _inserted_at, {columns} from {landed}"
+    assert rows(f"({theirs}) except all ({ours})") == []
+    assert rows(f"({ours}) except all ({theirs})") == []
+
+
+def test_every_day_of_purchases_holds_exactly_the_lakes_rows(demo: Demo) -> None:
+    landed = f"""read_json('{demo.landed}/*_events/*.jsonl.gz', format = 'newline_delimited',
+        columns = {{uuid: 'VARCHAR', event: 'VARCHAR', distinct_id: 'VARCHAR', set: 'JSON',
+        timestamp: 'TIMESTAMPTZ', properties: 'JSON', ip: 'VARCHAR', _inserted_at: 'TIMESTAMPTZ'}},
+        filename = true)"""
+    day = "regexp_extract(filename, '/(\\d{4}-\\d\\d-\\d\\d)T00:00:00.00:00-', 1)"
+    columns = "uuid, event, distinct_id, timestamp, json(properties), json(set), ip"
+    theirs = f"""select strftime(inserted_at at time zone 'UTC', '%Y-%m-%d'), inserted_at, {columns}
+        from {demo.lake} where event in ('purchase', '$identify')"""
+    ours = f"select {day}, _inserted_at, {columns} from {landed}"
+    assert rows(f"({theirs}) except all ({ours})") == []
+    assert rows(f"({ours}) except all ({theirs})") == []
+
+
+def test_every_interval_has_a_manifest_even_without_rows(demo: Demo) -> None:
+    hours = int((END - START).total_seconds()) // 3600
+    manifests = rows(
+        f"select len(files), rows from read_json('{demo.landed}/events/**/*_manifest.json')"
+    )
+    assert len(manifests) == hours
+    assert (0, 0) in manifests
+
+
+def test_nothing_is_left_beside_data_manifests_and_rejects(demo: Demo) -> None:
+    endings = (".parquet.zst", ".jsonl.gz", "_manifest.json", "_rejects.arrow")
+    assert [key for key in etags(demo.state) if not key.endswith(endings)] == []
+
+
+def test_a_second_run_lands_nothing_twice(demo: Demo) -> None:
+    before = etags(demo.state)
+    again = run_demo(demo.state)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "75 of 75 partitions are good" in again.stdout
+    assert "delivering" not in again.stderr
+    assert etags(demo.state) == before
