@@ -47,14 +47,25 @@ class _Gzip:
         self._sink.write(self._stream.flush())
 
 
-def _arrow_codec(codec: str) -> Callable[[Sink], Compressor]:
-    return lambda sink: pa.CompressedOutputStream(arrow_file(sink), codec)
+class _Arrow:
+    """A codec of Arrow's, flushed with each write: brotli would hold back megabytes otherwise, and
+    files outgrow their limit unseen."""
+
+    def __init__(self, sink: Sink, codec: str) -> None:
+        self._stream = pa.CompressedOutputStream(arrow_file(sink), codec)
+
+    def write(self, data: pa.Buffer, /) -> None:
+        self._stream.write(data)
+        self._stream.flush()
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 COMPRESSORS: dict[str, Callable[[Sink], Compressor]] = {
     "none": _Plain,
     "gzip": _Gzip,
-    "brotli": _arrow_codec("brotli"),
-    "zstd": _arrow_codec("zstd"),
+    "brotli": lambda sink: _Arrow(sink, "brotli"),
+    "zstd": lambda sink: _Arrow(sink, "zstd"),
 }
 """JSON lines' codecs, by the name that the configuration gives them."""

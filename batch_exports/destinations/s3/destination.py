@@ -114,12 +114,16 @@ class S3Destination:
             self.client.put_object(
                 Bucket=self.bucket, Key=keys.manifest, Body=manifest.body(), **self.headers
             )
-            self._delete_others(keys, manifest)
+            for key in self._strays(keys, manifest):
+                self.client.delete_object(Bucket=self.bucket, Key=key)
+            self._sweep_unfinished(keys)  # an upload of this run whose begin was answered to nobody
         return self._delivery(manifest, interval)
 
     def inspect(self, interval: DataInterval, *, deep: bool = False) -> Landed:
         with self._delivered(interval) as manifest:
             rows, problems = inspection.inspect(self.client, self.bucket, manifest, deep=deep)
+            strays = self._strays(self.template.keys(interval), manifest)
+            problems += tuple(f"{key} is in the bucket, and not in the manifest." for key in strays)
             return Landed(self._delivery(manifest, interval), rows, problems)
 
     def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns:
@@ -258,13 +262,13 @@ class S3Destination:
             if keys.is_ours(key):
                 self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
 
-    def _delete_others(self, keys: Keys, manifest: Manifest) -> None:
-        kept = {*manifest.files, keys.manifest, keys.lock}
+    def _strays(self, keys: Keys, manifest: Manifest) -> list[str]:
+        """Objects of the interval that its manifest does not name, from deliveries before it."""
+        named = {*manifest.files, keys.manifest, keys.lock}
         if manifest.rejects:
-            kept.add(manifest.rejects.key)
-        for key in list(list_objects(self.client, self.bucket, keys.stem)):
-            if key not in kept and keys.is_ours(key):
-                self.client.delete_object(Bucket=self.bucket, Key=key)
+            named.add(manifest.rejects.key)
+        found = list_objects(self.client, self.bucket, keys.stem)
+        return [key for key in found if key not in named and keys.is_ours(key)]
 
 
 def _object(upload: ObjectUpload, rows: int, moments: list[datetime]) -> ManifestObject:

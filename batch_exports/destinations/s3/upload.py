@@ -73,8 +73,8 @@ def uploading(
 class ObjectUpload:
     """A file's bytes on their way: write, then `seal`, then `complete`.
 
-    Parts are sent in the background, at most four of all objects at a time; `write` waits for
-    room. A part that failed raises its error at the next call.
+    Parts are sent in the background, a few of all objects at a time; `write` waits for room. A
+    part that failed raises its error at the next call.
     """
 
     def __init__(self, uploads: Uploads, key: str) -> None:

@@ -157,20 +157,7 @@ def assert_bounds(s3: S3Adapter, destination: Any, manifest: dict[str, Any]) -> 
         assert datetime.fromisoformat(item["membership_max"]) == max(arrivals)
 
 
-@pytest.mark.parametrize(
-    ("file_format", "compression"),
-    [
-        pytest.param(
-            *codec,
-            marks=pytest.mark.xfail(
-                codec == ("jsonlines", "brotli"),
-                reason="brotli's encoder keeps up to 6 MB of lines to itself before it writes",
-                strict=True,
-            ),
-        )
-        for codec in CODECS
-    ],
-)
+@pytest.mark.parametrize(("file_format", "compression"), CODECS)
 def test_files_are_ended_at_their_limit(s3: S3Adapter, file_format: str, compression: str) -> None:
     limit = 2**20
     destination = s3.destination(

@@ -36,6 +36,19 @@ def test_what_became_of_an_object_is_told(
     assert found.rows in (1, None)
 
 
+def test_a_file_that_no_manifest_names_is_told_and_swept_away(
+    s3: S3Adapter, destination: S3Destination
+) -> None:
+    """As a run leaves it that is killed between completing its files and writing the manifest."""
+    key = s3.data_keys(destination, HOUR)[1].replace("-1.", "-2.")
+    s3.client.put_object(Bucket=s3.bucket, Key=key, Body=b"of an earlier delivery")
+    [problem] = destination.inspect(HOUR).problems
+    assert problem == f"{key} is in the bucket, and not in the manifest."
+    destination.write(stream(make_rows(range(2))), HOUR, "run-2")
+    assert destination.inspect(HOUR).problems == ()
+    assert key not in s3.listed()
+
+
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("how", ["deleted", "garbage", "cut"])
 def test_what_cannot_be_read_is_told(
