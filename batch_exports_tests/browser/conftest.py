@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from batch_exports_tests.browser.install import browser_required, find_chromium
 
@@ -18,6 +18,9 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 THIS_MACHINE = {"127.0.0.1", "localhost"}
+
+# On a busy machine a page may take longer than the five seconds that are the default.
+expect.set_options(timeout=30_000)
 
 
 # Playwright's synchronous API keeps an event loop running in the test's thread as long as it is
