@@ -37,6 +37,27 @@ def polars_parquet(lake: Path, target: Path) -> Lap:
     return lap
 
 
+def polars_parquet_to_s3(lake: Path, target: Path) -> Lap:
+    import polars as pl
+
+    rows = pl.scan_parquet(lake / "events/*.parquet").select(COLUMNS)
+    with stopwatch() as lap:
+        rows.sink_parquet(
+            "s3://bench/polars/target.parquet",
+            compression="zstd",
+            compression_level=LEVEL,
+            row_group_size=62_500,
+            storage_options={
+                "aws_endpoint_url": os.environ["BENCH_S3_ENDPOINT"],
+                "aws_access_key_id": os.environ["BENCH_S3_KEY"],
+                "aws_secret_access_key": os.environ["BENCH_S3_SECRET"],
+                "aws_region": "us-east-1",
+                "aws_allow_http": "true",
+            },
+        )
+    return lap
+
+
 def duckdb_parquet(lake: Path, target: Path) -> Lap:
     return _duckdb(
         lake,
@@ -124,6 +145,7 @@ HOPS: dict[str, dict[str, Contender]] = {
     "parquet": {
         "Polars sink_parquet to disk": polars_parquet,
         "DuckDB COPY to disk": duckdb_parquet,
+        "Polars sink_parquet to S3": polars_parquet_to_s3,
         "batch_exports to S3, pipeline": our_pipeline,
         "batch_exports to S3, Dagster run with checks": our_run,
     },

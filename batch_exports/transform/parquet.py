@@ -12,7 +12,7 @@ from batch_exports.transform.sink import Sink, arrow_file
 
 # Speed falls and memory grows with larger groups; smaller ones compress worse.
 ROW_GROUP_ROWS = 62_500
-ROW_GROUP_BYTES = 32 * 2**20
+ROW_GROUP_BYTES = 24 * 2**20
 
 # zstd 1 is faster than the default 3 and, on event data, its files are no larger.
 LEVELS = {"zstd": 1, "gzip": 6, "brotli": 5}

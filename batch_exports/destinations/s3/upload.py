@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # objects of terabytes and keeps those of megabytes in parts of megabytes.
 FIRST_PART_BYTES = 5 * 2**20
 _PARTS_OF_ONE_SIZE = 1000
-_PARTS_IN_FLIGHT = 3
+_PARTS_IN_FLIGHT = 4
 
 
 class Uploads:
