@@ -111,6 +111,11 @@ class BatchExport(YamlComponent):
     def asset_metadata(self) -> Mapping[str, Any]:
         """What is known of the destination before the first run, and its kinds."""
 
+    @property
+    @abstractmethod
+    def pool(self) -> str:
+        """The Dagster pool whose limit bounds how many runs the destination has to bear."""
+
     def check(self) -> None:
         super().check()
         self.check_least("delay_seconds", 0)
@@ -206,6 +211,7 @@ class BatchExport(YamlComponent):
             deps=[export.source_key],
             required_resource_keys={export.source},
             io_manager_key=self._io_manager_key,
+            pool=self.pool,
             retry_policy=_RETRIES,
             backfill_policy=dg.BackfillPolicy.multi_run(self.partitions_per_run),
             description=self._description(export),

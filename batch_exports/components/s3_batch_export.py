@@ -109,6 +109,10 @@ class S3BatchExport(BatchExport):
         return reached
 
     @property
+    def pool(self) -> str:
+        return self.connection
+
+    @property
     def destination_resources(self) -> frozenset[str]:
         return frozenset({self.connection})
 

@@ -146,7 +146,10 @@ class IntervalLock:
             if error_code(error) in _GONE:
                 return None
             raise
-        body = json.loads(answer["Body"].read())
+        try:
+            body = json.loads(answer["Body"].read())
+        except ValueError:  # its holder was killed while it wrote: some stores keep what they got
+            body = {"token": "", "run_id": "unknown"}
         now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
         renewed = answer["LastModified"]
         return _Holder(

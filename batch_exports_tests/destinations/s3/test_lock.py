@@ -81,6 +81,13 @@ def test_that_of_a_dead_run_is_taken_over(s3: S3Adapter, hold: Hold) -> None:
     assert s3.listed() == []
 
 
+def test_one_that_was_cut_off_while_it_was_written_is_taken_over(s3: S3Adapter, hold: Hold) -> None:
+    s3.client.put_object(Bucket=s3.bucket, Key=f"{s3.prefix}lock", Body=b"")
+    with hold(run_id="run-2") as lock:
+        lock.check()
+    assert s3.listed() == []
+
+
 def test_one_that_was_lost_is_not_released(s3: S3Adapter, hold: Hold) -> None:
     with hold(run_id="run-1") as lock:
         body = b'{"token": "of another", "run_id": "run-2"}'
