@@ -52,7 +52,7 @@ clean:
 # pip serves only to fetch uv, which installs the rest in seconds and needs no python3-venv package.
 $(UV): requirements-uv.lock
 	@echo "Setting up: fetching the installer ..."
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps \
 		--upgrade --target .uv --requirement requirements-uv.lock
 	@touch $(UV)
 
