@@ -1,8 +1,8 @@
 """Whole columns of JSON text: prove that it is JSON, take members out of it, unquote strings.
 
-A column is joined into one JSON array and handed to msgspec in a single call, which walks it in
-C and slices the raw text of each element; nothing is re-encoded, so numbers keep all their digits
-and objects their key order.
+A column is joined into lines and handed to msgspec in a single call, which walks them in C and
+slices the raw text of each element; nothing is re-encoded, so numbers keep all their digits and
+objects their key order.
 """
 
 import json
@@ -17,9 +17,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_STRING_LIST = msgspec.json.Decoder(list[str])
-_MEMBERS_LIST = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_RAW = msgspec.json.Decoder(msgspec.Raw)
+_STRING = msgspec.json.Decoder(str)
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NOT_JSON = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 # Escapes in reading order, so that an escaped backslash is never taken for the start of another:
@@ -95,13 +95,19 @@ def positions_failing(length: int, passes: Callable[[int, int], bool]) -> list[i
 
 def _all_valid(values: pa.Array, start: int, stop: int) -> bool:
     span = values.slice(start, stop - start)
-    return _are_elements(span, _as_json_array(span))
+    return _are_elements(span, _as_lines(span))
 
 
 def _are_elements(values: pa.Array, joined: pa.Buffer) -> bool:
-    """Whether each value is JSON. Elements that begin and end where the values do prove it."""
+    """Whether each value is JSON, which as many elements of just the values' lengths prove.
+
+    An element neither begins nor ends with white space. So the last one, of the last value's
+    length, begins no later than that value; the one before it therefore ends no later than its
+    own value, and begins no later; and so on to the first, which begins where the text does. From
+    there on, each ends where its value ends, and the next begins where the next value does.
+    """
     try:
-        elements = _RAW_LIST.decode(joined)
+        elements = _RAW.decode_lines(joined)
     except _NOT_JSON:
         return False
     if len(elements) != len(values):
@@ -120,19 +126,19 @@ def member(values: pa.Array, name: str) -> pa.Array:
     Values that are not objects, or not JSON, have no members.
     """
     objects = _objects_only(values)
-    joined = _as_json_array(objects)
+    joined = _as_lines(objects)
     if not _are_elements(objects, joined):
         repaired = repair(objects)
         invalid = positions_mask(repaired.invalid, len(objects))
-        joined = _as_json_array(pc.if_else(invalid, "{}", repaired.values))
+        joined = _as_lines(pc.if_else(invalid, "{}", repaired.values))
     texts = _cut(joined, name)
     return pc.if_else(pc.is_in(texts, value_set=pa.array(["", "null"])), None, texts)
 
 
 def _cut(joined: pa.Buffer, name: str) -> pa.Array:
     if _STRUCT_NAME.fullmatch(name):
-        return raw_array(list(map(attrgetter("value"), _member_decoder(name).decode(joined))))
-    return raw_array([members.get(name, b"") for members in _MEMBERS_LIST.decode(joined)])
+        return raw_array(list(map(attrgetter("value"), _member_decoder(name).decode_lines(joined))))
+    return raw_array([members.get(name, b"") for members in _MEMBERS.decode_lines(joined)])
 
 
 def plain_text(raw: pa.Array) -> pa.Array:
@@ -153,7 +159,7 @@ def plain_text(raw: pa.Array) -> pa.Array:
 
 def _unquoted(strings: pa.Array) -> pa.Array:
     try:
-        return pa.array(_STRING_LIST.decode(_as_json_array(strings)), pa.string())
+        return pa.array(_STRING.decode_lines(_as_lines(strings)), pa.string())
     except UnicodeDecodeError:
         return raw_array(list(map(unquote, strings.cast(pa.binary()).to_pylist())))
 
@@ -186,10 +192,14 @@ def _lengths(texts: list[Any]) -> pa.Array:
     return pa.array(map(len, texts), pa.int32())
 
 
-def _as_json_array(values: pa.Array) -> pa.Buffer:
-    whole = pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
-    joined = pc.binary_join(whole, ",")
-    return pc.binary_join_element_wise("[", joined, "]", "")[0].as_buffer()
+def _as_lines(values: pa.Array) -> pa.Buffer:
+    return contents(pc.binary_join_element_wise(values, "\n", ""))
+
+
+def contents(values: pa.Array) -> pa.Buffer:
+    """The bytes of all values, one after the other, of an array that is no slice of another."""
+    data = values.buffers()[2]
+    return data.slice(0, pc.sum(pc.binary_length(values)).as_py() or 0)
 
 
 def _objects_only(values: pa.Array) -> pa.Array:
@@ -201,4 +211,4 @@ def _objects_only(values: pa.Array) -> pa.Array:
 def _member_decoder(name: str) -> msgspec.json.Decoder[Any]:
     absent = msgspec.field(default=msgspec.Raw(b""), name=name)
     row = msgspec.defstruct("Row", [("value", msgspec.Raw, absent)])
-    return msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
+    return msgspec.json.Decoder(row)

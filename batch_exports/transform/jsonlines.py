@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from batch_exports.models import JSON
 from batch_exports.transform.block import Block, bounds, sliced
 from batch_exports.transform.compression import COMPRESSORS, Compressor
+from batch_exports.transform.json_text import contents
 from batch_exports.transform.sink import Sink
 
 BLOCK_BYTES = 16 * 2**20
@@ -60,13 +61,7 @@ def encode_lines(batch: pa.RecordBatch) -> pa.Buffer:
         pieces.append(f"{',' if index else '{'}{json.dumps(field.name)}:")
         pieces.append(_values_as_json(field.type, values))
     lines = pc.binary_join_element_wise(*pieces, "}\n", "")
-    # One value of all lines, whose buffer holds just the payload.
-    return _joined(lines).as_buffer()
-
-
-def _joined(lines: pa.Array) -> pa.Scalar:
-    whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
-    return pc.binary_join(whole, "")[0]
+    return contents(lines)
 
 
 def _values_as_json(type_: pa.DataType, values: pa.Array) -> pa.Array:
