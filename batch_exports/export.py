@@ -1,7 +1,7 @@
 """One export as it runs: where rows come from, which, and how the destination is reached."""
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ import dagster as dg
 import pyarrow as pa
 
 from batch_exports.destinations.delivery import Destination
-from batch_exports.errors import BatchExportError, Terminal
+from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval, Rhythm
 from batch_exports.sources.source import Selection, Source
 
@@ -65,10 +65,8 @@ class Extraction:
     source: Source
     selection: Selection
 
-    @contextmanager
-    def open(self, interval: DataInterval) -> Iterator[pa.RecordBatchReader]:
-        with self.source.read(self.selection, interval) as batches:
-            yield batches
+    def open(self, interval: DataInterval) -> AbstractContextManager[pa.RecordBatchReader]:
+        return self.source.read(self.selection, interval)
 
 
 @contextmanager
@@ -82,5 +80,3 @@ def failures_for_dagster() -> Generator[None, None, None]:
             metadata={"error": error.message, "remedy": dg.MetadataValue.md(error.remedy)},
             allow_retries=False,
         ) from error
-    except BatchExportError:
-        raise

@@ -35,8 +35,6 @@ class FileWriter(Protocol[Written_contra]):
 class FileFormat(Protocol[Payload]):
     """Prepares blocks, which may run ahead in another thread, and writes them into files."""
 
-    extension: str
-
     def blocks(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Block[Payload]]: ...
 
     def writer(self, sink: Sink) -> FileWriter[Payload]: ...

@@ -24,8 +24,6 @@ _MUST_ESCAPE = r'["\\\x00-\x1f]'
 class JsonLinesFormat:
     """JSON lines, compressed as one stream a file."""
 
-    extension = "jsonl"
-
     def __init__(
         self,
         compression: str,

@@ -26,8 +26,6 @@ class ParquetFormat:
     source's order of arrival, so the groups' own statistics narrow time as well.
     """
 
-    extension = "parquet"
-
     def __init__(
         self,
         schema: pa.Schema,
@@ -44,7 +42,7 @@ class ParquetFormat:
         self._max_bytes = min(max_block_bytes, ROW_GROUP_BYTES)
 
     def blocks(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Block[pa.Table]]:
-        """Gather batches into row groups of at most `ROW_GROUP_ROWS` and about 64 MiB."""
+        """Gather batches into row groups of `ROW_GROUP_ROWS`, or about `ROW_GROUP_BYTES`."""
         group: list[pa.RecordBatch] = []
         rows = size = 0
         for batch in batches:

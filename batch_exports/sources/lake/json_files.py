@@ -18,6 +18,7 @@ from pyarrow import fs
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import JSON, TIMESTAMP, Model
+from batch_exports.sources.lake.membership import member_mask
 from batch_exports.sources.projection import derived
 from batch_exports.sources.source import Selection
 from batch_exports.transform.json_text import mend_surrogates, raw_array, unquote
@@ -67,7 +68,7 @@ def read(
             for index, name in enumerate(names)
         ]
         batch = pa.RecordBatch.from_arrays(columns, names=names)
-        batch = batch.filter(_mask(batch, selection, interval, where))
+        batch = batch.filter(member_mask(batch, selection, interval, where, "lines"))
         batch = _with_derived(selection.filters.matching(batch), selection, where)
         line += data.count(b"\n")
         if batch.num_rows:
@@ -239,22 +240,3 @@ def _with_derived(batch: pa.RecordBatch, selection: Selection, where: str) -> pa
             values = pc.coalesce(batch.column(index), derived(batch, column, where))
             batch = batch.set_column(index, column.source_name, values)
     return batch
-
-
-def _mask(
-    batch: pa.RecordBatch, selection: Selection, interval: DataInterval, where: str
-) -> pa.Array:
-    moments = batch.column(selection.membership)
-    if moments.null_count:
-        raise Terminal(
-            f"{where}: {moments.null_count} lines have no {selection.membership}, and belong to no "
-            "interval.",
-            remedy="Give them one, or choose another membership column for the export.",
-        )
-    mask = pc.and_(
-        pc.greater_equal(moments, pa.scalar(interval.start, TIMESTAMP)),
-        pc.less(moments, pa.scalar(interval.end, TIMESTAMP)),
-    )
-    if selection.filters.by_event:
-        mask = pc.and_(mask, selection.filters.event_mask(batch.column("event")))
-    return mask

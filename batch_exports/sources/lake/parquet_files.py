@@ -12,6 +12,7 @@ from pyarrow import fs
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import TIMESTAMP
+from batch_exports.sources.lake.membership import member_mask, without_membership
 from batch_exports.sources.projection import columns_to_read, conform
 from batch_exports.sources.source import Selection
 
@@ -127,14 +128,7 @@ def _refuse_nulls(fragment: ds.ParquetFileFragment, selection: Selection, where:
     for group in range(metadata.num_row_groups):
         statistics = metadata.row_group(group).column(index).statistics
         if statistics and statistics.has_null_count and statistics.null_count:
-            raise _without_membership(statistics.null_count, selection.membership, where)
-
-
-def _without_membership(rows: int, membership: str, where: str) -> Terminal:
-    return Terminal(
-        f"{where}: {rows} rows have no {membership}, and belong to no interval.",
-        remedy="Give them one, or choose another membership column for the export.",
-    )
+            raise without_membership(f"{statistics.null_count} rows", selection.membership, where)
 
 
 def _instant(moment: datetime, type_: pa.DataType) -> pa.Scalar:
@@ -152,19 +146,10 @@ def _mask(
 ) -> pa.Array:
     """Which rows of a row group lie in the interval and have an event that is exported."""
     names = [selection.membership, *(["event"] if selection.filters.by_event else [])]
-    table = file.read_row_group(group, columns=names).combine_chunks()
-    moments = table.column(selection.membership).combine_chunks()
-    if moments.null_count:
-        raise _without_membership(moments.null_count, selection.membership, where)
-    moments = conform(moments, TIMESTAMP, selection.membership, where)
-    mask = pc.and_(
-        pc.greater_equal(moments, pa.scalar(interval.start, TIMESTAMP)),
-        pc.less(moments, pa.scalar(interval.end, TIMESTAMP)),
-    )
-    if selection.filters.by_event:
-        events = conform(table.column("event").combine_chunks(), pa.string(), "event", where)
-        mask = pc.and_(mask, selection.filters.event_mask(events))
-    return mask
+    table = file.read_row_group(group, columns=names)
+    columns = [column.combine_chunks() for column in table.columns]
+    batch = pa.RecordBatch.from_arrays(columns, names=names)
+    return member_mask(batch, selection, interval, where, "rows")
 
 
 def _with_text(batch: pa.RecordBatch, selection: Selection, where: str) -> pa.RecordBatch:
