@@ -1,6 +1,7 @@
 """What every destination promises: one committed write of one data interval, and proof of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +9,9 @@ import pyarrow as pa
 
 from batch_exports.interval import DataInterval
 from batch_exports.transform.capabilities import Capabilities
+
+KeyReader = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
+"""Opens the keys and versions of an interval's rows at the source, read anew."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,24 @@ class LandedKeys:
     examples: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class LandedVersions:
+    """Rows of the source compared with the destination's rows of the same keys.
+
+    `stale` ones are older than the source's, with a few of them in `examples`.
+    """
+
+    rows: int
+    stale: int
+    examples: tuple[str, ...] = ()
+
+
 class Destination(Protocol):
     """Holds deliveries of one export.
 
     All methods raise `Terminal` or `Transient` errors. The reading ones read the destination
-    anew; they raise `Terminal` where the interval was never delivered.
+    anew; they raise `Terminal` where the interval was never delivered. A destination that cannot
+    tell by itself which rows belong to an interval finds them by `source_keys`.
     """
 
     @property
@@ -89,14 +106,33 @@ class Destination(Protocol):
         """Deliver the interval's rows, all or nothing, in the place of what was there before."""
         ...
 
-    def inspect(self, interval: DataInterval, *, deep: bool = False) -> Landed:
-        """Compare the delivery's record with the data; `deep` reads every row."""
+    def inspect(
+        self,
+        interval: DataInterval,
+        *,
+        deep: bool = False,
+        source_keys: KeyReader | None = None,
+    ) -> Landed:
+        """Compare the delivery's record with the data; `deep` reads every row.
+
+        Without `source_keys` a destination that needs them counts no rows.
+        """
         ...
 
     def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns: ...
 
-    def keys(self, interval: DataInterval, key: Sequence[str]) -> LandedKeys: ...
+    def keys(self, interval: DataInterval, source_keys: KeyReader) -> LandedKeys:
+        """Look for rows without a key, and for keys that stand twice."""
+        ...
 
     def uri(self, interval: DataInterval) -> str:
         """Where the interval's data lies, or would lie."""
+        ...
+
+
+class MergingDestination(Destination, Protocol):
+    """Keeps the newest row of each key, whichever intervals its versions came in."""
+
+    def versions(self, interval: DataInterval, source_keys: KeyReader) -> LandedVersions:
+        """Look for rows that are older than the source's."""
         ...

@@ -17,7 +17,8 @@ class Column:
 
     `source` is its name in the source's rows where that differs. A source that lacks the column
     is an error, unless `member_of` names a JSON column and a member from which the value can be
-    taken, or the column is `optional`: then it is NULL.
+    taken, or the column is `optional`: then it is NULL. `types` gives the column's type in tables
+    that are made for it, by kind of destination, where it is not the usual one of the Arrow type.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Column:
     source: str = ""
     member_of: tuple[str, str] | None = None
     optional: bool = False
+    types: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def source_name(self) -> str:
@@ -41,10 +43,12 @@ class Column:
 class Model:
     """A kind of row that can be exported.
 
-    `key` identifies a row. `membership` lists the source's columns that may place a row in an
-    interval, the default first. `default_columns` gives, for each kind of destination, the
-    columns that an export without a selection of its own delivers. `order` is the order of rows
-    within a block of a file that lets readers skip data.
+    `key` identifies a row. Rows of a model with `versions` change over time: of several with one
+    key, the newest is the one whose versions, compared one after the other, are the greatest.
+    `membership` lists the source's columns that may place a row in an interval, the default first.
+    `default_columns` gives, for each kind of destination, the columns that an export without a
+    selection of its own delivers. `order` is the order of rows within a block of a file that lets
+    readers skip data.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Model:
     key: tuple[str, ...]
     membership: tuple[str, ...]
     default_columns: Mapping[str, tuple[str, ...]]
+    versions: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     has_events: bool = False
     _by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
@@ -101,6 +106,12 @@ class Projection:
     def schema(self) -> pa.Schema:
         """The Arrow schema in which rows move from source to destination."""
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The delivered columns that no two rows of one interval have in common."""
+        names = {column.name for column in self.columns}
+        return (*self.model.key, *(name for name in self.model.versions if name in names))
 
     @property
     def membership_column(self) -> str | None:

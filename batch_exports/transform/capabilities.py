@@ -1,6 +1,7 @@
 """What a destination can hold, declared as data for the code that prepares its rows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -9,12 +10,22 @@ class Capabilities:
     """Limits of a destination. Text is UTF-8 everywhere.
 
     `parses_json`: JSON columns must be JSON, since readers parse them with the row around them;
-    where it is false, JSON columns hold any text. `years`: the first and the last year that a
-    timestamp may lie in; None where all of Arrow's can be held.
+    where it is false, JSON columns hold any text. `jsonb`: JSON columns become PostgreSQL's jsonb,
+    with its limits. `holds_nul`: text may have the character U+0000.
+
+    `years`: the first and the last year that a timestamp may lie in (astronomical: 0 is 1 BC);
+    None where all of Arrow's can be held. By column, where there is a limit: `characters`, the
+    most that a text may have; `integers`, the least and the greatest number. `required` columns
+    take no NULL, in addition to those of which the model says so.
     """
 
     parses_json: bool
+    jsonb: bool = False
+    holds_nul: bool = True
     years: tuple[int, int] | None = None
+    characters: Mapping[str, int] = field(default_factory=dict)
+    integers: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    required: Set[str] = frozenset()
 
 
 class OnUnrepresentable(StrEnum):

@@ -113,7 +113,7 @@ def _row(number: int, interval: DataInterval, label: str) -> Row:
         "elements_chain": "" if number % 2 else 'a:href="/"',
         "created_at": None if number % 5 == 0 else arrival,
         "_inserted_at": arrival,
-        "team_id": 2**63 - 1 - number,
+        "team_id": 2**31 - 1 - number,
     }
 
 

@@ -1,6 +1,6 @@
 """Deliveries to a bucket: data files, then the manifest that makes them a delivery."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from batch_exports.destinations.delivery import (
     DeliveredFile,
     Delivery,
+    KeyReader,
     Landed,
     LandedColumns,
     LandedKeys,
@@ -119,7 +120,13 @@ class S3Destination:
             self._sweep_unfinished(keys)  # an upload of this run whose begin was answered to nobody
         return self._delivery(manifest, interval)
 
-    def inspect(self, interval: DataInterval, *, deep: bool = False) -> Landed:
+    def inspect(
+        self,
+        interval: DataInterval,
+        *,
+        deep: bool = False,
+        source_keys: KeyReader | None = None,
+    ) -> Landed:
         with self._delivered(interval) as manifest:
             rows, problems = inspection.inspect(self.client, self.bucket, manifest, deep=deep)
             strays = self._strays(self.template.keys(interval), manifest)
@@ -132,9 +139,11 @@ class S3Destination:
                 self.client, self.bucket, manifest, columns_of(expected)
             )
 
-    def keys(self, interval: DataInterval, key: Sequence[str]) -> LandedKeys:
+    def keys(self, interval: DataInterval, source_keys: KeyReader) -> LandedKeys:
         with self._delivered(interval) as manifest:
-            return inspection.inspect_keys(self.client, self.bucket, manifest, key)
+            return inspection.inspect_keys(
+                self.client, self.bucket, manifest, self.projection.identity
+            )
 
     def _upload(
         self, batches: pa.RecordBatchReader, uploads: Uploads, keys: Keys
