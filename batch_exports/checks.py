@@ -1,12 +1,14 @@
 """Asset checks of an export: each reads the destination anew, a partition at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
+import pyarrow as pa
 
-from batch_exports.destinations.delivery import Destination
+from batch_exports.destinations.delivery import Destination, MergingDestination
 from batch_exports.errors import Terminal
 from batch_exports.export import Export
 from batch_exports.interval import DataInterval
@@ -33,11 +35,15 @@ class Examination:
     interval: DataInterval
     deep: bool
 
+    def source_keys(self) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Read anew by which keys the source knows the interval's rows, and in which versions."""
+        return self.source.read(self.export.selection.keys_alone, self.interval)
+
 
 def check_row_count(it: Examination) -> Outcome:
     """Rows in the source = rows delivered and rejected = rows that the destination holds."""
     in_source = it.source.count(it.export.selection, it.interval)
-    landed = it.destination.inspect(it.interval, deep=it.deep)
+    landed = it.destination.inspect(it.interval, deep=it.deep, source_keys=it.source_keys)
     delivery = landed.delivery
     problems = list(landed.problems)
     if in_source != delivery.source_rows:
@@ -83,8 +89,8 @@ def check_schema(it: Examination) -> Outcome:
 
 def check_keys(it: Examination) -> Outcome:
     """No row without a key, and no key twice within the interval."""
-    key = it.export.selection.model.key
-    found = it.destination.keys(it.interval, key)
+    key = it.export.selection.identity
+    found = it.destination.keys(it.interval, it.source_keys)
     problems = []
     if found.nulls:
         problems.append(f"Rows without {', '.join(key)}: {found.nulls}.")
@@ -126,28 +132,51 @@ def check_values(it: Examination) -> Outcome:
     return Outcome(True, "Every value was delivered as it was.", metadata)
 
 
-CHECKS: Mapping[str, Callable[[Examination], Outcome]] = {
+def check_versions(it: Examination) -> Outcome:
+    """No row in the table is older than the interval's row of the same key."""
+    found = cast(MergingDestination, it.destination).versions(it.interval, it.source_keys)
+    return Outcome(
+        not found.stale,
+        f"Rows older than the source's: {found.stale}, such as {found.examples[0]}. "
+        "Materialize the partition again."
+        if found.stale
+        else f"Rows as new as the source's, or newer: {found.rows}.",
+        {"rows": found.rows, "stale_rows": found.stale, "examples": list(found.examples)},
+    )
+
+
+Check = Callable[[Examination], Outcome]
+
+CHECKS: Mapping[str, Check] = {
     "row_count": check_row_count,
     "schema": check_schema,
     "keys": check_keys,
     "values": check_values,
 }
+CHECKS_OF_MERGES: Mapping[str, Check] = {"versions": check_versions}
+
+
+def checks_of(export: Export) -> Mapping[str, Check]:
+    """The checks of an export, by name."""
+    return {**CHECKS, **CHECKS_OF_MERGES} if export.merges else CHECKS
 
 
 def build_checks(
     export: Export, *, deep: bool, retry_policy: dg.RetryPolicy
 ) -> Sequence[dg.AssetChecksDefinition]:
     """One check definition each, so that each can be run alone."""
-    return [_build(export, name, deep, retry_policy) for name in CHECKS]
+    return [
+        _build(export, name, check, deep, retry_policy) for name, check in checks_of(export).items()
+    ]
 
 
 def _build(
-    export: Export, name: str, deep: bool, retry_policy: dg.RetryPolicy
+    export: Export, name: str, examine: Check, deep: bool, retry_policy: dg.RetryPolicy
 ) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=export.key,
         name=name,
-        description=CHECKS[name].__doc__,
+        description=examine.__doc__,
         partitions_def=export.partitions,
         required_resource_keys=export.resources,
         retry_policy=retry_policy,
@@ -157,8 +186,8 @@ def _build(
         destination = export.destination(context.resources)
         keys = _partitions(context)
         outcomes = {
-            key: _examine(
-                name, Examination(export, source, destination, export.interval(key), deep)
+            key: _outcome(
+                examine, Examination(export, source, destination, export.interval(key), deep)
             )
             for key in keys
         }
@@ -180,9 +209,9 @@ def _partitions(context: dg.AssetCheckExecutionContext) -> list[str]:
     return list(context.partition_keys)
 
 
-def _examine(name: str, it: Examination) -> Outcome:
+def _outcome(examine: Check, it: Examination) -> Outcome:
     try:
-        return CHECKS[name](it)
+        return examine(it)
     except Terminal as error:
         return Outcome(False, str(error), {"remedy": dg.MetadataValue.md(error.remedy)})
 

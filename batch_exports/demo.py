@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from batch_exports.checks import CHECKS, Examination
+from batch_exports.checks import Examination, checks_of
 from batch_exports.components.batch_export import BatchExport
 from batch_exports.definitions import component_tree, load_definitions
 from batch_exports.destinations.delivery import Delivery, Landed
@@ -29,7 +29,7 @@ Verdict = Literal["pass", "warn", "fail"]
 @dataclass(frozen=True)
 class Row:
     """What became of one partition. Rows are counted anew after the delivery; `verdicts` are
-    those of its checks."""
+    those of its checks, of which it has as many as `checks`."""
 
     export: str
     partition: str
@@ -38,12 +38,13 @@ class Row:
     files: int
     bytes: int
     verdicts: tuple[Verdict, ...]
+    checks: int
     problem: str = ""
 
     @property
     def good(self) -> bool:
         return (
-            not self.problem and len(self.verdicts) == len(CHECKS) and "fail" not in self.verdicts
+            not self.problem and len(self.verdicts) == self.checks and "fail" not in self.verdicts
         )
 
 
@@ -113,7 +114,7 @@ def _verified(export: Export, resources: Any, key: str) -> Row | None:
     """The row of a partition that is delivered and still reconciles; None for any other."""
     it = _examination(export, resources, key)
     try:
-        outcomes = [check(it) for check in CHECKS.values()]
+        outcomes = [check(it) for check in checks_of(export).values()]
         row = _row(export, key, it, [_verdict(o.passed, o.severity) for o in outcomes])
     except BatchExportError:
         return None
@@ -136,12 +137,13 @@ def _deliver(
     if not result.success:
         failure = next(e for e in result.all_events if e.is_step_failure)
         problem = failure.step_failure_data.error_display_string
-        return Row(export.name, key, 0, 0, 0, 0, tuple(verdicts), problem)
+        checks = len(checks_of(export))
+        return Row(export.name, key, 0, 0, 0, 0, tuple(verdicts), checks, problem)
     return _row(export, key, _examination(export, resources, key), verdicts)
 
 
 def _row(export: Export, key: str, it: Examination, verdicts: Sequence[Verdict]) -> Row:
-    landed: Landed = it.destination.inspect(it.interval)
+    landed: Landed = it.destination.inspect(it.interval, source_keys=it.source_keys)
     delivery: Delivery = landed.delivery
     return Row(
         export.name,
@@ -151,6 +153,7 @@ def _row(export: Export, key: str, it: Examination, verdicts: Sequence[Verdict])
         len(delivery.files),
         delivery.bytes,
         tuple(verdicts),
+        len(checks_of(export)),
         " ".join(landed.problems),
     )
 

@@ -20,7 +20,8 @@ class Export:
     """What the asset, its IO manager and its checks share.
 
     `source` is the name of the resource that reads. `destination` makes the one that writes out
-    of the run's resources, of which it needs those named in `destination_resources`.
+    of the run's resources, of which it needs those named in `destination_resources`. It keeps
+    only the newest row of each key where the export `merges`.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Export:
     delay: timedelta
     destination: Callable[[Any], Destination]
     destination_resources: frozenset[str]
+    merges: bool = False
 
     @property
     def source_key(self) -> dg.AssetKey:

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pyarrow as pa
 
-from batch_exports.checks import CHECKS
+from batch_exports.checks import CHECKS, CHECKS_OF_MERGES
 from batch_exports.components.batch_export import PropertyFilterModel
 from batch_exports.destinations.s3.manifest import type_name
 from batch_exports.models import JSON, MODELS, Column, Model
@@ -65,7 +65,7 @@ Each operator, tried on five rows. This table is computed by the filters themsel
 
 
 def checks() -> str:
-    rows = [(code(name), paragraphs(check.__doc__)) for name, check in CHECKS.items()]
+    rows = [(code(name), paragraphs(check.__doc__)) for name, check in {**CHECKS, **CHECKS_OF_MERGES}.items()]
     return f"""
 # Checks
 

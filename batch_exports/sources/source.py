@@ -1,7 +1,7 @@
 """What an export asks of a source, and what every source offers."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import pyarrow as pa
@@ -16,6 +16,11 @@ class Selection(Projection):
     """Which rows and columns of a model an export takes."""
 
     filters: RowFilter = field(default_factory=RowFilter)
+
+    @property
+    def keys_alone(self) -> "Selection":
+        """The same rows with no more of them than keys and versions."""
+        return replace(self, columns=tuple(c for c in self.columns if c.name in self.identity))
 
 
 class Source(Protocol):
