@@ -2,7 +2,19 @@
 
 from batch_exports.models.events import EVENTS
 from batch_exports.models.model import JSON, TIMESTAMP, Column, Model, Projection
+from batch_exports.models.persons import PERSONS
+from batch_exports.models.sessions import SESSIONS
 
-MODELS = {model.name: model for model in (EVENTS,)}
+MODELS = {model.name: model for model in (EVENTS, PERSONS, SESSIONS)}
 
-__all__ = ["EVENTS", "JSON", "MODELS", "TIMESTAMP", "Column", "Model", "Projection"]
+__all__ = [
+    "EVENTS",
+    "JSON",
+    "MODELS",
+    "PERSONS",
+    "SESSIONS",
+    "TIMESTAMP",
+    "Column",
+    "Model",
+    "Projection",
+]

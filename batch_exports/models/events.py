@@ -4,6 +4,8 @@ import pyarrow as pa
 
 from batch_exports.models.model import JSON, TIMESTAMP, Column, Model
 
+_TEXT_OF_200 = {"postgres": "VARCHAR(200)"}
+
 EVENTS = Model(
     name="events",
     description="Events as they were captured: page views, clicks, and whatever an app sends.",
@@ -12,9 +14,22 @@ EVENTS = Model(
     order=("event", "timestamp"),
     has_events=True,
     columns=(
-        Column("uuid", pa.string(), "The unique ID of the event.", nullable=False),
-        Column("event", pa.string(), "The name of the event that was sent.", nullable=False),
-        Column("distinct_id", pa.string(), "The `distinct_id` of the user who sent the event."),
+        Column(
+            "uuid", pa.string(), "The unique ID of the event.", nullable=False, types=_TEXT_OF_200
+        ),
+        Column(
+            "event",
+            pa.string(),
+            "The name of the event that was sent.",
+            nullable=False,
+            types=_TEXT_OF_200,
+        ),
+        Column(
+            "distinct_id",
+            pa.string(),
+            "The `distinct_id` of the user who sent the event.",
+            types=_TEXT_OF_200,
+        ),
         Column("timestamp", TIMESTAMP, "The time at which the event happened."),
         Column("properties", JSON, "A JSON object with all the properties sent with the event."),
         Column("person_id", pa.string(), "The ID of the person who sent the event."),
@@ -31,7 +46,12 @@ EVENTS = Model(
             "The time at which the event arrived; it places the event in a data interval.",
             source="inserted_at",
         ),
-        Column("team_id", pa.int64(), "The ID of the project (team) of the event."),
+        Column(
+            "team_id",
+            pa.int64(),
+            "The ID of the project (team) of the event.",
+            types={"postgres": "INTEGER"},
+        ),
         Column(
             "set",
             JSON,
@@ -49,6 +69,7 @@ EVENTS = Model(
             pa.string(),
             "The IP address that was sent with the event.",
             member_of=("properties", "$ip"),
+            types=_TEXT_OF_200,
         ),
         Column(
             "elements",
@@ -61,6 +82,7 @@ EVENTS = Model(
             pa.string(),
             "Present for backwards compatibility; deprecated.",
             optional=True,
+            types=_TEXT_OF_200,
         ),
     ),
     default_columns={
@@ -75,6 +97,20 @@ EVENTS = Model(
             "elements_chain",
             "created_at",
             "_inserted_at",
+        ),
+        # https://posthog.com/docs/cdp/batch-exports/postgres, in its order and with its types.
+        "postgres": (
+            "uuid",
+            "event",
+            "properties",
+            "elements",
+            "set",
+            "set_once",
+            "distinct_id",
+            "team_id",
+            "ip",
+            "site_url",
+            "timestamp",
         ),
     },
 )
