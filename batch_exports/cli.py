@@ -21,7 +21,7 @@ def main() -> None:
 
 @main.group()
 def local() -> None:
-    """The embedded parts: an S3 server and sample events, on this machine.
+    """The embedded parts: an S3 server, PostgreSQL and sample events, on this machine.
 
     Their state is kept in .local/ of the current folder, or in the folder that
     BATCH_EXPORTS_LOCAL_DIR names.
@@ -117,7 +117,7 @@ def _show_status() -> bool:
     with _errors_told():
         shown = parts.status(state)
     for name, part in shown.items():
-        click.echo(f"{name:<6}{'up' if part.up else 'DOWN':<6}{part.text}")
+        click.echo(f"{name:<10}{'up' if part.up else 'DOWN':<6}{part.text}")
     click.echo(f"state {state}")
     return all(part.up for part in shown.values())
 

@@ -1,15 +1,18 @@
-"""Fixtures that all tests share: a real S3 server, and a bucket of one's own on it."""
+"""Fixtures that all tests share: real servers, and on each a place of one's own."""
 
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from psycopg import sql
 
+from batch_exports.local import postgres_server as postgres
 from batch_exports.local import seaweedfs
 
 # Timing never decides a test, however busy the machine.
@@ -22,26 +25,31 @@ if TYPE_CHECKING:
 # Waits until its input ends, which it does however this process ends, and clears up.
 _REAPER = """
 import shutil, sys
+from importlib import import_module
 from pathlib import Path
-from batch_exports.local import seaweedfs
 sys.stdin.read()
-seaweedfs.stop(Path(sys.argv[1]))
-shutil.rmtree(sys.argv[1], ignore_errors=True)
+import_module(sys.argv[1]).stop(Path(sys.argv[2]))
+shutil.rmtree(sys.argv[2], ignore_errors=True)
 """
+
+
+@contextmanager
+def _reaped(module: str, folder: Path) -> Iterator[None]:
+    """Stop the server that `module` starts in `folder` at the end, even when this process is
+    killed."""
+    command = [sys.executable, "-c", _REAPER, module, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as reaper:
+        yield
+        assert reaper.stdin
+        reaper.stdin.close()
 
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweedfs.Server]:
-    """One SeaweedFS for the whole session: `.endpoint`, `.admin`, `.reader`, `.client(keys)`.
-
-    It is killed at the end, even when the test process itself was killed.
-    """
-    folder: Path = tmp_path_factory.mktemp("s3")
-    command = [sys.executable, "-c", _REAPER, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as reaper:
+    """One SeaweedFS for the whole session: `.endpoint`, `.admin`, `.reader`, `.client(keys)`."""
+    folder = tmp_path_factory.mktemp("s3")
+    with _reaped(seaweedfs.__name__, folder):
         yield seaweedfs.start(folder)
-        assert reaper.stdin
-        reaper.stdin.close()
 
 
 @pytest.fixture
@@ -49,6 +57,41 @@ def bucket(s3_server: seaweedfs.Server) -> str:
     """The name of a fresh, empty bucket."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     s3_server.client().create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
+    """One PostgreSQL for the whole session: `.connect(login)`, `.admin`, `.exporter`."""
+    folder = tmp_path_factory.mktemp("postgres")
+    with _reaped(postgres.__name__, folder):
+        yield postgres.start(folder)
+
+
+@pytest.fixture
+def start_postgres(tmp_path: Path) -> Iterator[Callable[..., postgres.Server]]:
+    """Starts another server, with PostgreSQL's own settings, for a test to kill or to fill:
+    `start_postgres(max_prepared_transactions="5")`. Its folder, `server.folder`, is what the
+    functions of batch_exports.local.postgres_server take."""
+    with ExitStack() as reapers:
+
+        def start(**settings: str) -> postgres.Server:
+            folder = tmp_path / f"postgres-{uuid.uuid4().hex[:12]}"
+            reapers.enter_context(_reaped(postgres.__name__, folder))
+            return postgres.start(folder, settings)
+
+        yield start
+
+
+@pytest.fixture
+def postgres_schema(postgres_server: postgres.Server) -> str:
+    """The name of a fresh, empty schema, granted to the exporter as the documentation asks for."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    schema, user = sql.Identifier(name), sql.Identifier(postgres_server.exporter.user)
+    with postgres_server.connect() as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+        connection.execute(sql.SQL("GRANT CREATE ON SCHEMA {} TO {}").format(schema, user))
+        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, user))
     return name
 
 
