@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from batch_exports.local import seaweedfs
+from batch_exports.local import parts, seaweedfs
 from batch_exports.local.sample_events import END, START
 
 PROGRAM = Path(sys.executable).with_name("batch-exports")
@@ -38,7 +38,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         assert first.returncode == 0, first.stdout + first.stderr
         yield Demo(state, download(state, tmp_path_factory.mktemp("landed")), first.stdout)
     finally:
-        seaweedfs.stop(state / "s3")
+        parts.down(state)
 
 
 def run_demo(state: Path) -> "subprocess.CompletedProcess[str]":
