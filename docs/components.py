@@ -2,6 +2,7 @@
 
 from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.lake_source import LakeSource
+from batch_exports.components.postgres_connection import PostgresConnection
 from batch_exports.components.s3_batch_export import S3BatchExport
 from batch_exports.components.s3_connection import S3Connection
 from batch_exports.components.yaml_component import YamlComponent
@@ -16,6 +17,7 @@ def connections() -> str:
         "`{env: NAME}`, where `NAME` is an environment variable of Dagster's processes: a secret "
         "in the file, or a template that would put one there, is refused when the file is loaded.",
         S3Connection,
+        PostgresConnection,
     )
 
 

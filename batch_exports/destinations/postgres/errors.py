@@ -19,7 +19,7 @@ _TERMINAL = {
     "22001": "Make the column wider, such as by ALTER TABLE ... ALTER COLUMN ... TYPE text.",
     "22003": "Let the column have a wider type, such as bigint or numeric.",
     "22021": "Use a database whose encoding is UTF8: this one cannot hold every character.",
-    "22P05": "Use a database whose encoding is UTF8: this one cannot hold every character.",
+    "22P05": "Use a database whose encoding is UTF8; no database's JSON holds \\u0000.",
     "23502": "Drop NOT NULL, or give the column a default and leave it out of the export.",
     "23503": "Drop the foreign key, or let the rows that it refers to come first.",
     "23505": "Drop the unique constraint if it is not on the model's key; else remove the rows "
@@ -103,7 +103,8 @@ def translate(
         return Terminal(text, remedy=f"Let an administrator run: {grant}")
     if state == "42P01" and "PL/pgSQL" in (error.diag.context or ""):
         return Terminal(
-            text, remedy="Let the trigger name it with its schema: exports set no search_path."
+            text,
+            remedy="Let the trigger name it with its schema: an export's search_path is empty.",
         )
     if state == "23505" and error.diag.schema_name == "pg_catalog":
         return Transient(text, remedy="Another run created it meanwhile; it is tried again.")

@@ -69,7 +69,7 @@ _TRANSIENT = (
         "let fewer runs at once use the connection, or raise the server's limit of connections.",
     ),
     (
-        r"starting up|shutting down|in recovery mode|not (yet )?accepting connections",
+        r"starting up|shutting down|in recovery mode|not (\w+ )?accepting connections",
         "see the server's log.",
     ),
 )
@@ -84,7 +84,9 @@ def refusal(text: str, where: str, user: str | None) -> BatchExportError:
     text = " ".join(text.partition("\nMultiple connection attempts failed")[0].split())
     message = f"{where}: {text.removeprefix('connection failed: ').rstrip('.')}."
     if re.search(r'permission denied for database "', text):
-        return Terminal(message, remedy=f"Run {missing_grant(text, user, None)}")
+        return Terminal(
+            message, remedy=f"Let an administrator run: {missing_grant(text, user, None)}"
+        )
     for pattern, remedy in _TERMINAL:
         if re.search(pattern, text):
             return Terminal(message, remedy=remedy)
