@@ -1,5 +1,6 @@
 """Fixtures that all tests share: real servers, and on each a place of one's own."""
 
+import os
 import subprocess
 import sys
 import uuid
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
 
 # Waits until its input ends, which it does however this process ends, and clears up.
 _REAPER = """
-import shutil, sys
+import shutil, subprocess, sys
 from importlib import import_module
 from pathlib import Path
 sys.stdin.read()
-import_module(sys.argv[1]).stop(Path(sys.argv[2]))
-shutil.rmtree(sys.argv[2], ignore_errors=True)
+folder = Path(sys.argv[2])
+import_module(sys.argv[1]).stop(folder)
+if (folder / "data").is_mount():
+    subprocess.run(["umount", folder / "data"], check=True)
+shutil.rmtree(folder, ignore_errors=True)
 """
 
 
@@ -70,17 +74,32 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgr
 
 @pytest.fixture
 def start_postgres(tmp_path: Path) -> Iterator[Callable[..., postgres.Server]]:
-    """Starts another server, with PostgreSQL's own settings, for a test to kill or to fill:
-    `start_postgres(max_prepared_transactions="5")`. Its folder, `server.folder`, is what the
-    functions of batch_exports.local.postgres_server take."""
+    """Starts another server, with PostgreSQL's own settings, for a test to kill:
+    `start_postgres(max_prepared_transactions="5")`.
+
+    `disk_mib` puts its data on a disk of so many MiB for a test to fill, and is not for all users;
+    an empty server takes about 50. What stops and starts it again are the functions of
+    batch_exports.local.postgres_server, given `server.folder`.
+    """
     with ExitStack() as reapers:
 
-        def start(**settings: str) -> postgres.Server:
+        def start(disk_mib: int | None = None, **settings: str) -> postgres.Server:
             folder = tmp_path / f"postgres-{uuid.uuid4().hex[:12]}"
             reapers.enter_context(_reaped(postgres.__name__, folder))
+            if disk_mib:
+                _mount_disk(folder / "data", disk_mib)
             return postgres.start(folder, settings)
 
         yield start
+
+
+def _mount_disk(folder: Path, mib: int) -> None:
+    folder.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        give_up(f"no disk may be mounted here: {mounted.stderr}")
 
 
 @pytest.fixture

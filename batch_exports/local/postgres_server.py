@@ -26,8 +26,8 @@ from batch_exports.local import certificate, postgres_cluster
 from batch_exports.local.errors import LocalError
 from batch_exports.local.ports import free_ports
 from batch_exports.local.postgres_cluster import DATABASE, Login
+from batch_exports.local.postgres_processes import is_ready, kill_processes, remove_lock
 from batch_exports.local.postgres_programs import ENVIRONMENT, Programs, find_programs
-from batch_exports.local.postgres_remains import kill_processes, remove_lock
 from batch_exports.local.private import make_private_folder, write_private
 from batch_exports.local.process import Process
 
@@ -39,8 +39,8 @@ _SETTINGS = {
     "ssl": "on",
     "max_connections": "50",
     "shared_buffers": "128MB",
+    # Without synchronous_commit as well, the end of its processes would take commits with it.
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     # In the data folder, so that a killed server leaves nothing in /dev/shm.
     "dynamic_shared_memory_type": "mmap",
@@ -135,7 +135,7 @@ def find(folder: Path) -> Server | None:
 
 def is_running(server: Server) -> bool:
     """Whether the server's process lives, and answers its own credentials."""
-    return server.process is not None and server.process.alive and _answers(server)
+    return server.process is not None and server.process.alive and _refusal(server) is None
 
 
 def start(folder: Path, settings: Mapping[str, str] | None = None) -> Server:
@@ -161,13 +161,13 @@ def start(folder: Path, settings: Mapping[str, str] | None = None) -> Server:
     deadline = time.monotonic() + START_SECONDS
     for port in (server.port, *free_ports(2)):
         server = _launch(programs, replace(server, port=port))
-        if _await_answer(server, deadline):
+        refusal = _await_answer(server, deadline)
+        if refusal is None:
             return server
         stop(folder)
     raise LocalError(
-        f"the PostgreSQL server did not start, or did not answer within {START_SECONDS:g} s. "
-        f"Remove {folder} to start with an empty one. The end of its log, {server.log}:\n"
-        f"{_tail(server.log)}"
+        f"the PostgreSQL server did not start: {refusal}. Remove {folder} to start with an empty "
+        f"one. The end of its log, {server.log}:\n{_tail(server.log)}"
     )
 
 
@@ -248,22 +248,26 @@ def _launch(programs: Programs, server: Server) -> Server:
     return launched
 
 
-def _await_answer(server: Server, deadline: float) -> bool:
-    """Whether the server is ready before `deadline`; False at once when its process ends."""
-    while server.process and server.process.alive and time.monotonic() < deadline:
-        if _answers(server):
-            return True
-        time.sleep(0.02)
-    return False
+def _await_answer(server: Server, deadline: float) -> str | None:
+    """Wait until the server is ready; return why it is not, when its process ends, `deadline`
+    passes, or it refuses its own credentials."""
+    while not is_ready(_cluster(server.folder)):
+        if not (server.process and server.process.alive):
+            return "its process ended"
+        if time.monotonic() > deadline:
+            return f"not ready within {START_SECONDS:g} s"
+        time.sleep(0.01)
+    return _refusal(server)
 
 
-def _answers(server: Server) -> bool:
+def _refusal(server: Server) -> str | None:
+    """Why the server lets nobody in; None when it does."""
     # With password and certificate: another program on the same port would know neither.
     try:
         server.connect(connect_timeout=10).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    except psycopg.OperationalError as error:
+        return str(error)
+    return None
 
 
 def _tail(log: Path, lines: int = 20) -> str:

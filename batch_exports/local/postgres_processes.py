@@ -1,4 +1,8 @@
-"""What is left of a PostgreSQL server whose main process was killed: how to find and end it."""
+"""The processes of a PostgreSQL server, and the lock by which they hold its data directory.
+
+What the lock says: https://www.postgresql.org/docs/current/storage-file-layout.html, and in what
+lines: src/include/utils/pidfile.h of PostgreSQL.
+"""
 
 import os
 import signal
@@ -8,6 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from batch_exports.local.errors import LocalError
+
+_LOCK = "postmaster.pid"
+_MEMORY_LINE, _STATUS_LINE = 6, 7  # each is there once the server has got that far
+
+
+def is_ready(cluster: Path) -> bool:
+    """Whether the server that holds the data directory `cluster` lets clients in."""
+    lines = _lock_lines(cluster)
+    return len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
 
 
 def kill_processes(mark: str, patience: float = 5) -> None:
@@ -32,15 +45,21 @@ def remove_lock(cluster: Path) -> None:
 
     No process of the server may be left. A server would do so for itself, when it is started again.
     """
-    lock = cluster / "postmaster.pid"
-    with suppress(FileNotFoundError):
-        lines = lock.read_text().splitlines()
-        # The last line but one, once the server has got that far: key and number of the memory.
-        # https://www.postgresql.org/docs/current/storage-file-layout.html
-        memory = _key_and_number(lines[6].split()) if len(lines) > 6 else None
-        if memory in _idle_shared_memory():
+    lines = _lock_lines(cluster)
+    (cluster / _LOCK).unlink(missing_ok=True)
+    if len(lines) <= _MEMORY_LINE:
+        return
+    memory = _key_and_number(lines[_MEMORY_LINE].split())
+    if memory in _idle_shared_memory():
+        with suppress(FileNotFoundError):  # without ipcrm, 56 bytes stay until the machine ends
             subprocess.run(["ipcrm", "-m", str(memory[1])], capture_output=True, check=False)
-        lock.unlink()
+
+
+def _lock_lines(cluster: Path) -> list[str]:
+    try:
+        return (cluster / _LOCK).read_text().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def _processes(mark: str) -> list[int]:
