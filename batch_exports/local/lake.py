@@ -1,4 +1,4 @@
-"""The lake part: sample events as Parquet files in `<state>/lake`, to export from."""
+"""The lake part: the sample data as Parquet files in `<state>/lake`, to export from."""
 
 import hashlib
 import tempfile
@@ -6,18 +6,34 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch_exports.local import sample_events
 from batch_exports.local.errors import LocalError
 from batch_exports.local.event_schema import EVENTS
+from batch_exports.local.person_schema import PERSONS
+from batch_exports.local.sample_persons import sample_persons
+from batch_exports.local.sample_sessions import sample_sessions
+from batch_exports.local.session_schema import SESSIONS
 from batch_exports.local.status import Status
 
 _MARKER = "laid-by"
 _FILES_PER_DAY = 3
 # Small, so that a reader who looks for one hour can skip most of the file.
 _ROW_GROUP_ROWS = 1_000
-_MAKERS = ("chance.py", "event_schema.py", "hostile.py", "lake.py", "sample_events.py")
+_MAKERS = (
+    "chance.py",
+    "event_schema.py",
+    "hostile.py",
+    "lake.py",
+    "person_schema.py",
+    "sample_events.py",
+    "sample_persons.py",
+    "sample_sessions.py",
+    "sample_versions.py",
+    "session_schema.py",
+)
 
 
 def start(state: Path) -> None:
@@ -32,22 +48,22 @@ def stop(state: Path) -> None:
 def status(state: Path) -> Status:
     folder = state / "lake"
     if not (folder / _MARKER).exists():
-        return Status(up=False, text="no sample events")
+        return Status(up=False, text="no sample data")
     if not _is_laid(folder):
-        return Status(up=False, text=f"sample events of another version in {folder}")
-    return Status(up=True, text=f"sample events in {folder}")
+        return Status(up=False, text=f"sample data of another version in {folder}")
+    return Status(up=True, text=f"sample events, persons and sessions in {folder}")
 
 
 def environment(state: Path) -> dict[str, str]:
     """The folder of the lake. Raises LocalError when it was never laid."""
     folder = state / "lake"
     if not (folder / _MARKER).exists():
-        raise LocalError(f"there are no sample events in {folder}: run `batch-exports local up`")
+        raise LocalError(f"there is no sample data in {folder}: run `batch-exports local up`")
     return {"BATCH_EXPORTS_LOCAL_LAKE": str(folder.absolute())}
 
 
 def lay_lake(folder: Path) -> None:
-    """Write the sample events under `folder`/events, a folder for each day of arrival.
+    """Write the sample data under `folder`/<model>, with a folder for each day of arrival.
 
     A lake that is there stays; one that other code or other recorded data made is replaced. The
     lake appears complete or not at all. Raises LocalError when `folder` holds anything else.
@@ -62,7 +78,10 @@ def lay_lake(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".lake-", dir=folder.parent) as draft:
         fresh = Path(draft) / "fresh"
-        _write(sample_events.sample_events(), fresh / "events")
+        events = sample_events.sample_events()
+        _write(events, EVENTS, fresh / "events")
+        _write(sample_persons(events), PERSONS, fresh / "persons")
+        _write(sample_sessions(events), SESSIONS, fresh / "sessions")
         (fresh / _MARKER).write_text(_fingerprint())
         if folder.exists():
             folder.rename(Path(draft) / "stale")
@@ -81,7 +100,7 @@ def _fingerprint() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
-def _write(events: pl.DataFrame, folder: Path) -> None:
+def _write(rows: pl.DataFrame, schema: pa.Schema, folder: Path) -> None:
     width = timedelta(days=1) / _FILES_PER_DAY
     start = sample_events.START
     while start < sample_events.END:
@@ -89,6 +108,6 @@ def _write(events: pl.DataFrame, folder: Path) -> None:
         path = folder / str(start.date()) / f"part-{part}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         arrived = pl.col("inserted_at").is_between(start, start + width, closed="left")
-        table = events.filter(arrived).to_arrow().cast(EVENTS)
+        table = rows.filter(arrived).to_arrow().cast(schema)
         pq.write_table(table, path, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
         start += width

@@ -300,25 +300,33 @@ def _hostile_events() -> pl.DataFrame:
 def _with_arrival(events: pl.DataFrame) -> pl.DataFrame:
     """Adds created_at and inserted_at. Derived: most events arrive within seconds, about 3 % late.
 
-    Late ones come by one hour to a day, as from a phone without a network; five by more than a
-    day. An event that would be that late after END is not late.
+    Late ones come by one hour to a day, as from a phone without a network, and with them the rest
+    of their session; five purchases by more than a day. An event that would be that late after END
+    is not late.
     """
     rows, luck = events.height, chance.fractions("late", events.height)
     hour = 3_600_000_000  # microseconds
     prompt = 1_000_000 + chance.below("prompt", rows, 8_000_000)
     late = hour + chance.below("lag", rows, 23 * hour)
     very_late = 24 * hour + chance.below("long lag", rows, 6 * hour)
-    in_time = pl.col("timestamp") < END - timedelta(hours=30)
+    alone = pl.col("$session_id").is_null()
+    in_time = alone & (pl.col("timestamp") < END - timedelta(hours=30))
     fits = pl.col("timestamp") + pl.duration(microseconds=pl.lit(late)) < END
     lag = (
         pl.when(in_time & (pl.when(in_time).then(luck).rank("ordinal") <= 5))
         .then(very_late)
-        .when(fits & (luck < 0.042))
+        .when(fits & (luck < pl.when(alone).then(0.042).otherwise(0.005)))
         .then(late)
         .otherwise(prompt)
     )
-    return events.with_columns(
+    arrived = events.with_columns(
         (pl.col("timestamp") + pl.duration(microseconds=lag)).alias("inserted_at")
+    )
+    # A browser sends in order: nothing of a session arrives before what happened earlier in it.
+    moment = pl.col("inserted_at").max().over("$session_id", "timestamp")
+    in_order = moment.cum_max().over("$session_id", order_by="timestamp")
+    return arrived.with_columns(
+        pl.when(alone).then("inserted_at").otherwise(in_order).alias("inserted_at")
     ).with_columns(
         (pl.col("inserted_at") - pl.duration(milliseconds=200)).alias("created_at"),
     )
@@ -333,7 +341,7 @@ def _told(
     return rows.select(
         name.alias("event"),
         *common,
-        *(["ip"] if "ip" in rows.columns else []),
+        *(name for name in ("ip", "$session_id") if name in rows.columns),
         properties.alias("properties"),
         *further,
     )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,17 +14,12 @@ from batch_exports.local import lake
 from batch_exports.local.errors import LocalError
 from batch_exports.local.event_schema import EVENTS
 from batch_exports.local.hostile import HOSTILE
+from batch_exports.local.person_schema import PERSONS
 from batch_exports.local.sample_events import END, SAMPLE, START
+from batch_exports.local.session_schema import SESSIONS
 
 RECORDED = pl.read_parquet(SAMPLE / "clickstream.parquet")
 PURCHASES = pl.read_parquet(SAMPLE / "purchases.parquet")
-
-
-@pytest.fixture(scope="module")
-def laid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lake") / "lake"
-    lake.lay_lake(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +27,22 @@ def events(laid: Path) -> pl.DataFrame:
     return pl.concat(pl.read_parquet(path) for path in files(laid))
 
 
-def files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("events/*/*.parquet"))
+def files(folder: Path, model: str = "events") -> list[Path]:
+    return sorted(folder.glob(f"{model}/*/*.parquet"))
 
 
-def test_files_have_the_schema_and_prunable_row_groups(laid: Path) -> None:
-    assert len(files(laid)) == 9
-    for path in files(laid):
-        assert pq.read_schema(path).equals(EVENTS)
+@pytest.mark.parametrize(
+    ("model", "schema"), [("events", EVENTS), ("persons", PERSONS), ("sessions", SESSIONS)]
+)
+def test_files_have_the_schema_and_prunable_row_groups(
+    laid: Path, model: str, schema: pa.Schema
+) -> None:
+    assert len(files(laid, model)) == 9
+    arrivals = pl.concat(pl.read_parquet(path)["inserted_at"] for path in files(laid, model))
+    assert arrivals.is_sorted()
+    assert START <= arrivals[0] <= arrivals[-1] < END
+    for path in files(laid, model):
+        assert pq.read_schema(path).equals(schema)
         metadata = pq.read_metadata(path)
         assert metadata.num_row_groups >= metadata.num_rows / 1000
 
@@ -90,6 +94,14 @@ def test_arrival(events: pl.DataFrame) -> None:
     assert first_hours.is_empty()
 
 
+def test_sessions_arrive_in_order(events: pl.DataFrame) -> None:
+    session = pl.col("properties").str.json_path_match("$['$session_id']")
+    told = events.with_columns(session_id=session).filter(pl.col("session_id").is_not_null())
+    ordered = told.sort("session_id", "timestamp", "inserted_at")
+    earlier = ordered["inserted_at"] < ordered["inserted_at"].shift()
+    assert not (earlier & (ordered["session_id"] == ordered["session_id"].shift())).any()
+
+
 def test_people(events: pl.DataFrame) -> None:
     assert events["uuid"].n_unique() == events.height
     persons = events.group_by("distinct_id").agg(pl.col("person_id").n_unique())
@@ -118,7 +130,8 @@ def test_laying_again_gives_the_same_bytes_and_a_laid_lake_stays(
 
 
 def digests(folder: Path) -> list[str]:
-    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in files(folder)]
+    paths = sorted(folder.rglob("*.parquet"))
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
 def test_lake_of_another_version_is_replaced(tmp_path: Path) -> None:
