@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batch_exports.cli import main
-from batch_exports.local import parts, seaweedfs
+from batch_exports.local import parts, postgres_server, seaweedfs
 
 Command = Callable[[str], Result]
 PROGRAM = str(Path(sys.executable).parent / "batch-exports")
@@ -41,13 +41,17 @@ def test_up_status_env_down(local: Command, state: Path) -> None:
     assert up.exit_code == 0, up.stderr
     assert "starting" in up.stderr
     server = seaweedfs.find(state / "s3")
+    postgres = postgres_server.find(state / "postgres")
     assert server
+    assert postgres
     assert server.endpoint in up.stdout
+    assert f"postgres  up    {postgres.host}:{postgres.port}" in up.stdout
     assert str(state) in up.stdout
 
     again = local("up")
     assert (again.exit_code, again.stdout, again.stderr) == (0, up.stdout, "")
     assert seaweedfs.find(state / "s3") == server
+    assert postgres_server.find(state / "postgres") == postgres
     assert local("status").exit_code == 0
 
     script = f"{local('env').stdout}\nenv"
@@ -108,4 +112,5 @@ def test_two_commands_at_once_start_one_server_that_outlives_them(state: Path) -
     assert [process.returncode for process in both] == [0, 0]
     assert told[0] == told[1]
     assert (state / "s3" / "log").read_text().count("Starting SeaweedFS Mini") == 1
-    assert parts.status(state)["s3"].up
+    assert (state / "postgres" / "log").read_text().count("LOG:  starting PostgreSQL") == 1
+    assert all(part.up for part in parts.status(state).values())

@@ -16,6 +16,7 @@ from psycopg import errors, sql
 from batch_exports.local import postgres, postgres_server
 from batch_exports.local.errors import LocalError
 from batch_exports.local.postgres_cluster import SCHEMA, Login
+from batch_exports.local.postgres_processes import kill_processes
 from batch_exports.local.postgres_programs import find_programs
 from batch_exports.local.postgres_server import Server
 
@@ -46,14 +47,14 @@ def test_plain_connections_and_wrong_passwords_are_refused(postgres_server: Serv
         postgres_server.connect(Login("exporter", "guess"))
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_certificate_is_for_this_server_alone(
-    postgres_server: Server, start_postgres: StartPostgres, host: str
+    postgres_server: Server, start_postgres: StartPostgres
 ) -> None:
-    postgres_server.connect(host=host).close()
     another = start_postgres()
-    with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
-        postgres_server.connect(host=host, sslrootcert=str(another.root_certificate))
+    for host in ("127.0.0.1", "localhost"):
+        postgres_server.connect(host=host).close()
+        with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+            postgres_server.connect(host=host, sslrootcert=str(another.root_certificate))
 
 
 def test_exporter_has_the_documented_rights(postgres_server: Server) -> None:
@@ -145,18 +146,13 @@ def test_port_taken_meanwhile(start_postgres: StartPostgres) -> None:
 
 
 def test_other_settings_start_it_again(start_postgres: StartPostgres) -> None:
-    server = start_postgres()
-    again = postgres_server.start(server.folder, {"log_statement": "all"})
-    with again.connect() as connection:
-        connection.execute("SELECT 'this very query'")
-    assert "this very query" in again.log.read_text()
-
-
-def test_settings_that_are_refused_show_the_log(start_postgres: StartPostgres) -> None:
     folder = start_postgres().folder
     with pytest.raises(LocalError, match=r"its process ended(.|\n)*shared_buffers"):
         postgres_server.start(folder, {"shared_buffers": "plenty"})
-    postgres_server.start(folder, {}).connect().close()
+    server = postgres_server.start(folder, {"log_statement": "all"})
+    with server.connect() as connection:
+        connection.execute("SELECT 'this very query'")
+    assert "this very query" in server.log.read_text()
 
 
 def test_killed_server_recovers(start_postgres: StartPostgres) -> None:
@@ -206,15 +202,18 @@ def test_ended_server_leaves_no_shared_memory(
     start_postgres: StartPostgres, end: Callable[[Path], None]
 ) -> None:
     server = start_postgres()
+    assert server.process
     lock = (server.folder / "data" / "cluster" / "postmaster.pid").read_text().splitlines()
     number = lock[6].split()[1]
-    segments = Path("/proc/sysvipc/shm")
-    assert number in segments.read_text().split()[9:]
-    others = set(Path("/dev/shm").iterdir())
+    assert number in _shared_memory()
+    assert "/dev/shm" not in Path(f"/proc/{server.process.pid}/maps").read_text()
     end(server.folder)
-    rows = [line.split() for line in segments.read_text().splitlines()[1:]]
-    assert number not in {row[1] for row in rows}
-    assert set(Path("/dev/shm").iterdir()) <= others
+    assert number not in _shared_memory()
+
+
+def _shared_memory() -> set[str]:
+    rows = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    return {row.split()[1] for row in rows}
 
 
 def test_stale_lock_of_a_living_process_is_no_obstacle(start_postgres: StartPostgres) -> None:
@@ -233,7 +232,8 @@ def test_start_that_was_killed_half_way_is_repaired(tmp_path: Path) -> None:
         while not list(folder.glob("data/draft-*/base")):
             assert half.poll() is None
             time.sleep(0.001)
-        half.kill()  # initdb itself goes on
+        os.killpg(half.pid, signal.SIGKILL)
+    kill_processes(str(folder))  # waits for its initdb
     try:
         server = postgres_server.start(folder)
         server.connect(server.exporter).close()
