@@ -61,7 +61,8 @@ def encode_rows(batch: pa.RecordBatch, types: Sequence[str]) -> pa.Buffer:
 
     `types` are the base types of the target's columns, by `pg_type.typname`, in the batch's order.
     JSON columns must hold JSON, and text no NUL (see `clean`), or the server refuses all rows.
-    Batches of 4 to 16 MiB cost the least: each call has a fixed price, about that of 1 MiB.
+    Batches of 4 to 8 MiB cost the least: each call has a fixed price, about that of 1 MiB, and for
+    results beyond 8 MiB Arrow's allocator goes to the system.
 
     Raises TypeError for a pair of types without a form (see `accepts`), OverflowError for a number
     or time that its type cannot hold, ValueError for text that is no UUID, and `pa.ArrowException`
@@ -115,7 +116,7 @@ def _joined(parts: Sequence[_Part], rows: int) -> pa.Array:
             pieces.append(_records(neighbours, rows))
         else:
             pieces += neighbours
-    return pc.binary_join_element_wise(*pieces, b"", null_handling="replace")
+    return pc.binary_join_element_wise(*pieces, b"", null_handling="skip")
 
 
 def _records(parts: Sequence[_Fixed], rows: int) -> pa.Array:
@@ -219,10 +220,8 @@ def _uuid(values: pa.Array) -> Iterator[_Part]:
     text = pc.fill_null(values, _NIL).cast(pa.binary())
     if not pc.all(pc.equal(pc.binary_length(text), len(_NIL))).as_py():
         raise _no_uuid(values)
-    text = text.cast(pa.binary(len(_NIL)))
-    _, data = text.buffers()
-    octets = np.frombuffer(data, np.uint8, len(text) * len(_NIL), text.offset * len(_NIL))
-    octets = octets.reshape(len(text), len(_NIL))
+    _, packed = text.cast(pa.binary(len(_NIL))).buffers()  # of just these values, unlike `text`'s
+    octets = np.frombuffer(packed, np.uint8).reshape(len(text), len(_NIL))
     digits = np.take(_HEXADECIMAL, np.take(octets, _DIGITS, axis=1))
     if (digits == _NO_DIGIT).any() or (octets[:, _DASHES] != ord("-")).any():
         raise _no_uuid(values)
