@@ -76,14 +76,17 @@ def _reconciled(in_source: int, rejected: int, landed: int | None) -> str:
 def check_schema(it: Examination) -> Outcome:
     """Columns and types in the data are those of the export."""
     found = it.destination.columns(it.interval, it.export.selection.schema)
+    said = " ".join([*found.problems, *found.warnings])
+    severity = dg.AssetCheckSeverity.ERROR if found.problems else dg.AssetCheckSeverity.WARN
     return Outcome(
-        not found.problems,
-        " ".join(found.problems) or f"All {len(found.types)} columns are as they should be.",
+        not said,
+        said or f"All {len(found.types)} columns are as they should be.",
         {
             "columns": dg.MetadataValue.table_schema(
                 dg.TableSchema([dg.TableColumn(n, t) for n, t in found.types.items()])
             )
         },
+        severity,
     )
 
 
@@ -110,7 +113,7 @@ def check_keys(it: Examination) -> Outcome:
 
 def check_values(it: Examination) -> Outcome:
     """No value was replaced (a warning), and no row rejected (an error)."""
-    delivery = it.destination.inspect(it.interval).delivery
+    delivery = it.destination.delivery(it.interval)
     metadata: dict[str, Any] = {
         "replaced_rows": delivery.replaced,
         "rejected_rows": delivery.rejected,

@@ -150,7 +150,7 @@ def _row(export: Export, key: str, it: Examination, verdicts: Sequence[Verdict])
         key,
         it.source.count(export.selection, it.interval),
         delivery.rows if landed.rows is None else landed.rows,
-        len(delivery.files),
+        len(delivery.files or ()),
         delivery.bytes,
         tuple(verdicts),
         len(checks_of(export)),

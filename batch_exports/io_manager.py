@@ -53,11 +53,14 @@ def delivery_metadata(delivery: Delivery, seconds: float) -> dict[str, Any]:
         "rejected_rows": delivery.rejected,
         "replaced_rows": delivery.replaced,
         "bytes": delivery.bytes,
-        "files": len(delivery.files),
         "duration_s": round(seconds, 3),
         "rows_per_second": round(delivery.rows / seconds) if seconds else 0,
-        "manifest": dg.MetadataValue.path(delivery.record),
+        "record": dg.MetadataValue.path(delivery.record),
     }
+    if delivery.changed is not None:
+        metadata["changed_rows"] = delivery.changed
+    if delivery.files is not None:
+        metadata["files"] = len(delivery.files)
     if delivery.files:
         metadata["file_list"] = dg.MetadataValue.table(
             [

@@ -33,7 +33,7 @@ def test_metadata_of_a_partition(deployment: Deployment) -> None:
         "replaced_rows": 0,
         "bytes": stored["ContentLength"],
         "files": 1,
-        "manifest": f"s3://{deployment.bucket}/{PREFIX}_manifest.json",
+        "record": f"s3://{deployment.bucket}/{PREFIX}_manifest.json",
     }
     assert deployment.objects() == [key, f"{PREFIX}_manifest.json"]
 

@@ -29,7 +29,8 @@ class Delivery:
     """One committed write: what the destination recorded about it.
 
     `rows` were delivered, of which `replaced` hold a value in a changed form; `rejected` were
-    not. Originals of both lie at `aside`. `record` is where this record itself lies.
+    not. Originals of both lie at `aside`. `record` is where this record itself lies. `changed` is
+    how many rows of a table the merge of these changed. Either is None where it has no meaning.
     """
 
     uri: str
@@ -38,8 +39,9 @@ class Delivery:
     rejected: int
     replaced: int
     bytes: int
-    files: tuple[DeliveredFile, ...] = ()
+    files: tuple[DeliveredFile, ...] | None = None
     aside: str | None = None
+    changed: int | None = None
 
     @property
     def source_rows(self) -> int:
@@ -61,10 +63,14 @@ class Landed:
 
 @dataclass(frozen=True)
 class LandedColumns:
-    """The columns found in the data, and in words how they differ from those expected."""
+    """The columns found in the data, and in words how they differ from those expected.
+
+    `warnings` tell of columns that were knowingly left out.
+    """
 
     types: Mapping[str, str]
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,10 @@ class Destination(Protocol):
 
     def write(self, batches: pa.RecordBatchReader, interval: DataInterval, run_id: str) -> Delivery:
         """Deliver the interval's rows, all or nothing, in the place of what was there before."""
+        ...
+
+    def delivery(self, interval: DataInterval) -> Delivery:
+        """What is recorded of the interval's delivery."""
         ...
 
     def inspect(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
+import polars.selectors as cs
 import pyarrow as pa
 
 from batch_exports.destinations.delivery import LandedKeys
@@ -26,7 +27,8 @@ def audit_keys(
         # Equal hashes are not equal keys yet.
         repeated = _repeated_keys(read(), key, suspects)
         duplicates += int(repeated["count"].sum()) - len(repeated)
-        examples += [str(row) for row in repeated.head(_EXAMPLES).select(key).to_dicts()]
+        shown = repeated.head(_EXAMPLES).select(key).with_columns(cs.temporal().cast(pl.String))
+        examples += [str(row) for row in shown.to_dicts()]
     return LandedKeys(seen, nulls, duplicates, tuple(examples[:_EXAMPLES]))
 
 

@@ -32,6 +32,7 @@ from batch_exports.destinations.s3.manifest import (
 )
 from batch_exports.destinations.s3.objects import list_objects, list_unfinished
 from batch_exports.destinations.s3.upload import ObjectUpload, Uploads, uploading
+from batch_exports.destinations.sift import Sift
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import Projection
@@ -56,6 +57,16 @@ _CAPABILITIES = {
     "parquet": Capabilities(parses_json=True),
     "jsonlines": Capabilities(parses_json=True, years=(1, 9999)),
 }
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What became of the interval's rows: uploads that wait for their completion."""
+
+    files: list[WrittenFile]
+    aside: Aside
+    rejected: int
+    replaced: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +119,10 @@ class S3Destination:
             self._refuse_others(keys)
             self._sweep_unfinished(keys)
             with uploading(self.client, self.bucket, self.headers) as uploads:
-                files, aside = self._upload(batches, uploads, keys)
+                written = self._upload(batches, uploads, keys)
                 lock.check()
                 uploads.complete()
-            manifest = self._manifest(files, aside, interval, run_id)
+            manifest = self._manifest(written, interval, run_id)
             self.client.put_object(
                 Bucket=self.bucket, Key=keys.manifest, Body=manifest.body(), **self.headers
             )
@@ -119,6 +130,10 @@ class S3Destination:
                 self.client.delete_object(Bucket=self.bucket, Key=key)
             self._sweep_unfinished(keys)  # an upload of this run whose begin was answered to nobody
         return self._delivery(manifest, interval)
+
+    def delivery(self, interval: DataInterval) -> Delivery:
+        with self._delivered(interval) as manifest:
+            return self._delivery(manifest, interval)
 
     def inspect(
         self,
@@ -145,26 +160,20 @@ class S3Destination:
                 self.client, self.bucket, manifest, self.projection.identity
             )
 
-    def _upload(
-        self, batches: pa.RecordBatchReader, uploads: Uploads, keys: Keys
-    ) -> tuple[list[WrittenFile], Aside]:
-        aside = Aside(
-            uploads,
-            keys.aside,
-            self.projection.schema,
-            self.projection.model.key,
-            self.capabilities,
-            self.on_unrepresentable,
+    def _upload(self, batches: pa.RecordBatchReader, uploads: Uploads, keys: Keys) -> "_Written":
+        aside = Aside(uploads, keys.aside, self.projection.schema)
+        sift = Sift(
+            self.capabilities, self.on_unrepresentable, self.projection.model.key, aside.keep
         )
         file_format = self._format()
         # Reading, preparing and encoding each have a thread of their own.
         with (
             prefetch(batches, ahead=2) as read,
-            prefetch(file_format.blocks(aside.clean(read)), ahead=1) as blocks,
+            prefetch(file_format.blocks(sift.clean(read)), ahead=1) as blocks,
         ):
             files = write_files(blocks, file_format, uploads, keys, self.max_file_bytes)
         aside.seal()
-        return files, aside
+        return _Written(files, aside, sift.rejected, sift.replaced)
 
     def _format(self) -> FileFormat[Any]:
         membership = self.projection.membership_column
@@ -182,17 +191,16 @@ class S3Destination:
             max_block_bytes=self.max_file_bytes or ROW_GROUP_BYTES,
         )
 
-    def _manifest(
-        self, files: list[WrittenFile], aside: Aside, interval: DataInterval, run_id: str
-    ) -> Manifest:
+    def _manifest(self, written: "_Written", interval: DataInterval, run_id: str) -> Manifest:
         columns = columns_of(self.projection.schema)
+        files, aside = written.files, written.aside
         rejects = _object(aside.upload, aside.kept, []) if aside.upload else None
         return Manifest(
             files=[file.upload.key for file in files],
             objects=[_object(file.upload, file.rows, file.moments) for file in files],
             rows=sum(file.rows for file in files),
-            rejected=aside.rejected,
-            replaced=aside.replaced,
+            rejected=written.rejected,
+            replaced=written.replaced,
             rejects=rejects,
             export=self.export,
             model=self.projection.model.name,

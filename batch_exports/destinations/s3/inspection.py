@@ -1,7 +1,7 @@
 """A delivery's objects compared with its manifest: each function reads S3 anew."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +18,7 @@ from batch_exports.destinations.s3.manifest import (
     columns_of,
 )
 from batch_exports.destinations.s3.objects import open_lines, open_parquet
+from batch_exports.errors import Terminal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -71,7 +72,16 @@ def inspect_columns(
 def inspect_keys(
     client: "S3Client", bucket: str, manifest: Manifest, key: Sequence[str]
 ) -> LandedKeys:
-    """Null and duplicate keys among all rows of the delivery."""
+    """Null and duplicate keys among all rows of the delivery.
+
+    Raises `Terminal` where it was made without one of the key's columns.
+    """
+    delivered = {column.name for column in manifest.columns}
+    if missing := [name for name in key if name not in delivered]:
+        raise Terminal(
+            f"The delivery has no column {missing[0]!r}, by which its rows are told apart.",
+            remedy="Materialize the partition again, with the export's columns of today.",
+        )
     return audit_keys(lambda: _read_keys(client, bucket, manifest, key), key, manifest.rows)
 
 
@@ -122,17 +132,28 @@ def _read_keys(
             with open_parquet(client, bucket, item.key) as file:
                 yield from file.iter_batches(_BATCH_ROWS, columns=list(key))
         else:
-            fields = [
-                (f"c{i}", str | int | None, msgspec.field(default=None, name=name))
-                for i, name in enumerate(key)
-            ]
-            decoder = msgspec.json.Decoder(msgspec.defstruct("Key", fields))
-            for block in _line_blocks(client, bucket, item, manifest.compression):
-                rows = decoder.decode_lines(block)
-                yield pa.RecordBatch.from_arrays(
-                    [pa.array([getattr(row, f"c{i}") for row in rows]) for i in range(len(key))],
-                    names=list(key),
-                )
+            blocks = _line_blocks(client, bucket, item, manifest.compression)
+            types = {column.name: column.type for column in manifest.columns}
+            yield from _read_line_keys(blocks, {name: types[name] for name in key})
+
+
+def _read_line_keys(blocks: Iterable[bytes], key: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+    """The columns named in `key`, with their types. Times are compared as they are written."""
+    integers = [type_ == "int64" for type_ in key.values()]
+    fields = [
+        (f"c{i}", (int if integer else str) | None, msgspec.field(default=None, name=name))
+        for i, (name, integer) in enumerate(zip(key, integers, strict=True))
+    ]
+    decoder = msgspec.json.Decoder(msgspec.defstruct("Key", fields))
+    for block in blocks:
+        rows = decoder.decode_lines(block)
+        columns = [
+            pa.array(
+                [getattr(row, f"c{i}") for row in rows], pa.int64() if integer else pa.string()
+            )
+            for i, integer in enumerate(integers)
+        ]
+        yield pa.RecordBatch.from_arrays(columns, names=list(key))
 
 
 def _line_blocks(

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from batch_exports.errors import Terminal
+from batch_exports.models import type_name
 
 
 class ManifestObject(BaseModel):
@@ -81,11 +82,6 @@ def columns_of(schema: pa.Schema) -> list[ManifestColumn]:
     return [
         ManifestColumn(name=f.name, type=type_name(f.type), nullable=f.nullable) for f in schema
     ]
-
-
-def type_name(type_: pa.DataType) -> str:
-    """Arrow's name of a type, with JSON called what it is."""
-    return "json" if type_.equals(pa.json_()) else str(type_)
 
 
 def fingerprint(columns: list[ManifestColumn]) -> str:

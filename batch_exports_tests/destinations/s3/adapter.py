@@ -49,6 +49,10 @@ class S3Adapter:
     def replaced(self) -> str:
         return _LONE_SURROGATES
 
+    @property
+    def killed_runs_leave_parts(self) -> bool:
+        return True
+
     def having(self, **settings: Any) -> "S3Adapter":
         return replace(self, settings={**self.settings, **settings})
 

@@ -1,0 +1,245 @@
+"""Deliveries to a table: rows, rejects and the ledger's entry in one transaction."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+
+from batch_exports.destinations.delivery import (
+    Delivery,
+    KeyReader,
+    Landed,
+    LandedColumns,
+    LandedKeys,
+    LandedVersions,
+)
+from batch_exports.destinations.postgres.errors import postgres_errors
+from batch_exports.destinations.postgres.fit import Fit, fit
+from batch_exports.destinations.postgres.inspection import (
+    inspect_columns,
+    inspect_keys,
+    inspect_rows,
+    inspect_versions,
+)
+from batch_exports.destinations.postgres.ledger import Entry, Ledger
+from batch_exports.destinations.postgres.lock import interval_lock
+from batch_exports.destinations.postgres.preparation import OnMissingColumn, WriteMode, prepare
+from batch_exports.destinations.postgres.presence import Presence, find_presence
+from batch_exports.destinations.postgres.rejects import rejects_of
+from batch_exports.destinations.postgres.stages import Stages
+from batch_exports.destinations.postgres.table import Table, TableName, read_table
+from batch_exports.destinations.postgres.transfer import Transfer
+from batch_exports.errors import Terminal
+from batch_exports.interval import DataInterval
+from batch_exports.models import Projection
+from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresDestination:
+    """Where one export's rows go.
+
+    `connect` opens a connection under an application name; `address` is where
+    to, as in `postgresql://host:port/database`. With a `parallelism` above one, so many
+    connections fill tables of their own, out of which the one transaction then moves the rows.
+    """
+
+    connect: Callable[[str], psycopg.Connection[Any]]
+    address: str
+    name: TableName
+    export: str
+    projection: Projection
+    write_mode: WriteMode = "replace"
+    on_unrepresentable: OnUnrepresentable = OnUnrepresentable.REPLACE
+    on_missing_column: OnMissingColumn = "ignore"
+    parallelism: int = 1
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(parses_json=True, jsonb=True, holds_nul=False)
+
+    @property
+    def rejects(self) -> TableName:
+        return TableName(self.name.schema, rejects_of(self.name.name))
+
+    def uri(self, interval: DataInterval) -> str:
+        return f"{self.address}/{self.name.schema}/{self.name.name}"
+
+    def write(self, batches: pa.RecordBatchReader, interval: DataInterval, run_id: str) -> Delivery:
+        """Put the interval's rows into the table, in one transaction.
+
+        Tables that are missing are made before, and stay. Whatever ends the run before the commit
+        leaves no row behind. Where only the commit's answer is lost, the next try replaces what
+        was committed; in the mode `append` it finds this run's entry, and adds nothing.
+        """
+        with self._connection(interval, run_id) as connection:
+            table = prepare(
+                connection,
+                self.name,
+                self.export,
+                self.projection,
+                self.write_mode,
+                self.on_missing_column,
+            )
+            fitting = self._fit(table)
+            stages = Stages(
+                lambda: self._connect(interval, run_id),
+                self.name,
+                fitting.names,
+                label=f"{self.export} {interval}",
+                count=self.parallelism,
+            )
+            with stages, connection.transaction():
+                transfer = Transfer(
+                    connection=connection,
+                    stages=stages,
+                    ledger=self._ledger,
+                    rejects=self.rejects,
+                    table=table,
+                    fit=fitting,
+                    projection=self.projection,
+                    interval=interval,
+                    run_id=run_id,
+                    mode=self.write_mode,
+                    policy=self.on_unrepresentable,
+                )
+                entry = self._begin(connection, interval, run_id) or transfer.deliver(batches)
+        return self._delivery(entry, interval)
+
+    def delivery(self, interval: DataInterval) -> Delivery:
+        with self._landed(interval) as (_, _, entry):
+            return self._delivery(entry, interval)
+
+    def inspect(
+        self,
+        interval: DataInterval,
+        *,
+        deep: bool = False,
+        source_keys: KeyReader | None = None,
+    ) -> Landed:
+        """`deep` makes no difference: rows are counted in the table itself in any case."""
+        with self._landed(interval) as (connection, table, entry):
+            delivery = self._delivery(entry, interval)
+            if source_keys is None and self._fit(table).range_column is None:
+                return Landed(delivery, rows=None)
+            presence = self._presence(connection, table, entry, interval, source_keys)
+            return Landed(delivery, *inspect_rows(connection, presence, entry))
+
+    def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns:
+        with self._landed(interval) as (_, table, entry):
+            return inspect_columns(self.projection, table, entry)
+
+    def keys(self, interval: DataInterval, source_keys: KeyReader) -> LandedKeys:
+        with self._landed(interval) as (connection, table, entry):
+            presence = self._presence(connection, table, entry, interval, source_keys)
+            return inspect_keys(connection, presence)
+
+    def versions(self, interval: DataInterval, source_keys: KeyReader) -> LandedVersions:
+        with self._landed(interval) as (connection, table, entry):
+            presence = self._presence(connection, table, entry, interval, source_keys)
+            return inspect_versions(connection, presence)
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger(self.name, self.export)
+
+    def _fit(self, table: Table) -> Fit:
+        return fit(self.projection, table, self.name, merge=self.write_mode == "merge")
+
+    @contextmanager
+    def _connection(
+        self, interval: DataInterval, run_id: str
+    ) -> Generator[psycopg.Connection[Any], None, None]:
+        with (
+            postgres_errors(self.uri(interval), schema=self.name.schema),
+            self._connect(interval, run_id) as connection,
+        ):
+            yield connection
+
+    def _connect(self, interval: DataInterval, run_id: str) -> psycopg.Connection[Any]:
+        """A connection whose transactions begin and end with their blocks."""
+        began = f"{interval.start:%Y-%m-%dT%H:%MZ}"
+        connection = self.connect(f"batch_exports {self.export} {began} {run_id}")
+        connection.autocommit = True
+        return connection
+
+    def _begin(
+        self, connection: psycopg.Connection[Any], interval: DataInterval, run_id: str
+    ) -> Entry | None:
+        """Take the interval's lock. The entry of a delivery that is done already, if this is one:
+        a second append of one run. Raises `Terminal` for a table that another export replaces
+        rows of."""
+        connection.execute("SET TRANSACTION READ WRITE")
+        interval_lock(connection, self.name, self.export, interval)
+        if self.write_mode == "append":
+            earlier = self._ledger.entry(connection, interval)
+            return earlier if earlier and earlier.run_id == run_id else None
+        if self.write_mode == "replace" and (others := self._ledger.other_exports(connection)):
+            raise Terminal(
+                f"{self.name} has deliveries of the export {others[0]!r}, which this one would "
+                "replace.",
+                remedy="Give each export a table of its own. If the export was renamed, tell the "
+                f"ledger: UPDATE {self._ledger.name} SET export = '{self.export}' "
+                f"WHERE export = '{others[0]}' AND table_name = '{self.name.name}';",
+            )
+        return None
+
+    @contextmanager
+    def _landed(
+        self, interval: DataInterval
+    ) -> Generator[tuple[psycopg.Connection[Any], Table, Entry], None, None]:
+        """The table, and the ledger's entry of the interval. Raises `Terminal` without either."""
+        with self._connection(interval, "check") as connection:
+            table = read_table(connection, self.name)
+            entry = (
+                self._ledger.entry(connection, interval)
+                if read_table(connection, self._ledger.name)
+                else None
+            )
+            if table is None or entry is None:
+                missing = (
+                    f"{self._ledger.name} has no entry of it" if table else "there is no table"
+                )
+                raise Terminal(
+                    f"Nothing was delivered to {self.name} for {interval}: {missing}.",
+                    remedy="Materialize the partition.",
+                )
+            yield connection, table, entry
+
+    def _presence(
+        self,
+        connection: psycopg.Connection[Any],
+        table: Table,
+        entry: Entry,
+        interval: DataInterval,
+        source_keys: KeyReader | None,
+    ) -> Presence:
+        return find_presence(
+            connection,
+            self.name,
+            self._fit(table),
+            self.projection,
+            self._ledger.other_writers(interval, table.identity),
+            interval,
+            source_keys,
+            rejects=self.rejects if entry.rejected else None,
+            export=self.export,
+            merge=self.write_mode == "merge",
+        )
+
+    def _delivery(self, entry: Entry, interval: DataInterval) -> Delivery:
+        uri = self.uri(interval)
+        beside = f"{self.address}/{self.name.schema}"
+        return Delivery(
+            uri=uri,
+            record=f"{beside}/{self._ledger.name.name}",
+            rows=entry.rows,
+            rejected=entry.rejected,
+            replaced=entry.replaced,
+            bytes=entry.bytes,
+            aside=f"{beside}/{self.rejects.name}" if entry.rejected or entry.replaced else None,
+            changed=entry.changed if self.write_mode == "merge" else None,
+        )

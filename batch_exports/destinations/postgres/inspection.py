@@ -1,0 +1,96 @@
+"""The table compared with the ledger and the source: each function reads it anew."""
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from batch_exports.destinations.delivery import LandedColumns, LandedKeys, LandedVersions
+from batch_exports.destinations.postgres.fit import type_problems
+from batch_exports.destinations.postgres.ledger import Entry
+from batch_exports.destinations.postgres.presence import STAGED, Presence
+from batch_exports.destinations.postgres.staging import same_key
+from batch_exports.destinations.postgres.table import Table, identifiers
+from batch_exports.models import Projection
+
+_EXAMPLES = 10
+
+
+def inspect_rows(
+    connection: psycopg.Connection[Any], presence: Presence, entry: Entry
+) -> tuple[int, tuple[str, ...]]:
+    """The rows found, and in words how they differ from the ledger's."""
+    statement = sql.SQL("SELECT count(*) FROM {}").format(presence.counted)
+    row = connection.execute(statement, presence.values).fetchone()
+    rows = int(row[0]) if row else 0
+    if rows == entry.rows:
+        return rows, ()
+    return rows, (f"The table holds {rows} rows of the interval; the ledger says {entry.rows}.",)
+
+
+def inspect_columns(projection: Projection, table: Table, entry: Entry) -> LandedColumns:
+    """Columns and types as the server describes them. Other columns than the export's are the
+    user's own; one that was left out is told as a warning."""
+    found = {column.name: column.shown for column in table.columns}
+    lost = [
+        f"The column {column.name!r} is missing, and was there at the delivery."
+        for column in projection.columns
+        if column.name not in found and column.name not in entry.missing_columns
+    ]
+    left_out = [
+        f"The column {name!r} is left out: the table had none at the delivery."
+        for name in entry.missing_columns
+    ]
+    names = {column.name for column in projection.columns}
+    types = {name: type_ for name, type_ in found.items() if name in names}
+    return LandedColumns(types, (*lost, *type_problems(projection, table)), tuple(left_out))
+
+
+def inspect_keys(connection: psycopg.Connection[Any], presence: Presence) -> LandedKeys:
+    """Null and duplicate keys among the interval's rows."""
+    names = {
+        "rows": presence.rows,
+        "key": identifiers(presence.key, of="t"),
+        "null": sql.SQL(" OR ").join(
+            sql.SQL("t.{} IS NULL").format(sql.Identifier(name)) for name in presence.key
+        ),
+        "examples": sql.Literal(_EXAMPLES),
+    }
+    counts = sql.SQL("SELECT count(*), count(*) FILTER (WHERE {null}) FROM {rows}")
+    row = connection.execute(counts.format(**names), presence.values).fetchone()
+    rows, nulls = row or (0, 0)
+    repeated = sql.SQL(
+        "SELECT sum(times - 1) OVER (), key FROM (SELECT count(*) AS times, "
+        "to_jsonb(ROW({key})) AS key FROM {rows} AND NOT ({null}) GROUP BY {key} "
+        "HAVING count(*) > 1) g LIMIT {examples}"
+    )
+    found = connection.execute(repeated.format(**names), presence.values).fetchall()
+    examples = [str(dict(zip(presence.key, key.values(), strict=True))) for _, key in found]
+    return LandedKeys(rows, nulls, int(found[0][0]) if found else 0, tuple(examples))
+
+
+def inspect_versions(connection: psycopg.Connection[Any], presence: Presence) -> LandedVersions:
+    """Rows of the table that are older than a staged row of their key."""
+    versions = presence.versions
+    names = {
+        "table": presence.table,
+        "staged": STAGED,
+        "same": same_key(presence.key),
+        "key": identifiers(presence.key, of="s"),
+        "older": sql.SQL("(({}) < ({})) IS NOT FALSE").format(
+            identifiers(versions, of="t"), identifiers(versions, of="s")
+        ),
+        "examples": sql.Literal(_EXAMPLES),
+    }
+    counts = sql.SQL(
+        "SELECT count(*), count(*) FILTER (WHERE {older}) FROM {staged} s JOIN {table} t ON {same}"
+    )
+    row = connection.execute(counts.format(**names)).fetchone()
+    rows, stale = row or (0, 0)
+    example = sql.SQL(
+        "SELECT DISTINCT {key} FROM {staged} s JOIN {table} t ON {same} WHERE {older} "
+        "LIMIT {examples}"
+    )
+    found = connection.execute(example.format(**names)).fetchall() if stale else []
+    keys = [str(dict(zip(presence.key, values, strict=True))) for values in found]
+    return LandedVersions(rows, stale, tuple(keys))

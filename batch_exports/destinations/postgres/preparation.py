@@ -1,0 +1,109 @@
+"""The tables that a delivery needs: made where they are missing, and only there."""
+
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+
+from batch_exports.destinations.postgres import ledger, rejects
+from batch_exports.destinations.postgres.lock import table_lock
+from batch_exports.destinations.postgres.table import (
+    MADE_BY,
+    Table,
+    TableName,
+    exists,
+    identifiers,
+    read_table,
+)
+from batch_exports.destinations.postgres.types import made_type
+from batch_exports.errors import Terminal, Transient
+from batch_exports.models import Column, Projection
+
+WriteMode = Literal["replace", "merge", "append"]
+OnMissingColumn = Literal["ignore", "fail", "add"]
+
+
+def prepare(
+    connection: psycopg.Connection[Any],
+    name: TableName,
+    export: str,
+    projection: Projection,
+    mode: WriteMode,
+    on_missing_column: OnMissingColumn,
+) -> Table:
+    """The export's table as it is now, or as it was just made; ledger and rejects stand beside it.
+
+    All in a transaction of its own, so that runs that start together wait for one another only
+    here. Raises psycopg's errors, and `Terminal` for a missing column if that is to `fail`.
+    """
+    wanted = {
+        TableName(name.schema, ledger.LEDGER): [ledger.DEFINITION],
+        TableName(name.schema, rejects.rejects_of(name.name)): [rejects.DEFINITION],
+    }
+    with connection.transaction():
+        if not all(exists(connection, other) for other in [name, *wanted]):
+            table_lock(connection, TableName(name.schema, ledger.LEDGER))
+            for other, statements in wanted.items():
+                if not exists(connection, other):
+                    for statement in statements:
+                        connection.execute(sql.SQL(statement).format(other.sql))
+            if not exists(connection, name):
+                for made in create_table(name, export, projection, mode):
+                    connection.execute(made)
+        table = _read(connection, name)
+        missing = [column for column in projection.columns if table.column(column.name) is None]
+        if missing and on_missing_column == "fail":
+            raise Terminal(
+                f"{name} has no column {missing[0].name!r}.",
+                remedy="Add it, leave it out of the export's columns, or set on_missing_column.",
+            )
+        if missing and on_missing_column == "add":
+            for column in missing:
+                connection.execute(add_column(name, column))
+            table = _read(connection, name)
+        return table
+
+
+def _read(connection: psycopg.Connection[Any], name: TableName) -> Table:
+    table = read_table(connection, name)
+    if table is None:
+        raise Transient(f"{name} was dropped just now.", remedy="It is made again.")
+    return table
+
+
+def add_column(name: TableName, column: Column) -> sql.Composed:
+    """The statement that adds a column of the model."""
+    return sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}").format(
+        name.sql, _definition(column)
+    )
+
+
+def _definition(column: Column) -> sql.Composed:
+    return sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(made_type(column)))
+
+
+def create_table(
+    name: TableName, export: str, projection: Projection, mode: WriteMode
+) -> list[sql.Composed]:
+    """The statements that make the export's table.
+
+    What its rows are found by again is indexed: the key where they are merged or replaced by it,
+    else the membership column, in which they lie in the order of time.
+    """
+    columns = [sql.SQL("    {}").format(_definition(column)) for column in projection.columns]
+    key = identifiers(projection.model.key)
+    if mode == "merge":
+        columns.append(sql.SQL("    PRIMARY KEY ({})").format(key))
+    statements = [
+        sql.SQL("CREATE TABLE {} (\n{}\n)").format(name.sql, sql.SQL(",\n").join(columns)),
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(name.sql, sql.Literal(MADE_BY + export)),
+    ]
+    if mode == "replace" and projection.membership_column:
+        statements.append(
+            sql.SQL("CREATE INDEX ON {} USING brin ({}) WITH (pages_per_range = 32)").format(
+                name.sql, sql.Identifier(projection.membership_column)
+            )
+        )
+    elif mode == "replace":
+        statements.append(sql.SQL("CREATE INDEX ON {} ({})").format(name.sql, key))
+    return statements

@@ -1,0 +1,125 @@
+"""Which of a table's rows belong to an interval: told by a range, or by the keys of the source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from batch_exports.destinations.delivery import KeyReader
+from batch_exports.destinations.postgres.fit import Fit
+from batch_exports.destinations.postgres.ledger import Clause
+from batch_exports.destinations.postgres.load import Rows, Target, load
+from batch_exports.destinations.postgres.rejects import json_rows
+from batch_exports.destinations.postgres.staging import same_key
+from batch_exports.destinations.postgres.table import TableName, identifiers
+from batch_exports.destinations.sift import Sift
+from batch_exports.interval import DataInterval
+from batch_exports.models import Projection
+from batch_exports.transform.capabilities import OnUnrepresentable
+
+_KEYS = "_batch_exports_keys"
+STAGED = sql.Identifier("pg_temp", _KEYS)
+
+
+@dataclass(frozen=True)
+class Presence:
+    """The interval's rows in the table are those of `rows`, a relation `t` with its condition.
+
+    Those of `counted` are as many as were delivered: the same, but where rows are merged. There
+    they are the source's rows whose key the table has, since several of them may have one.
+    """
+
+    table: sql.Composable
+    rows: sql.Composed
+    counted: sql.Composed
+    values: dict[str, Any]
+    key: Sequence[str]
+    versions: Sequence[str]
+
+
+def find_presence(
+    connection: psycopg.Connection[Any],
+    table: TableName,
+    fit: Fit,
+    projection: Projection,
+    others: Clause,
+    interval: DataInterval,
+    source_keys: KeyReader | None,
+    *,
+    rejects: TableName | None,
+    export: str,
+    merge: bool,
+) -> Presence:
+    """By the range of the membership column where the table has it, else by the source's keys.
+
+    These are put into a temporary table of the connection's session, without those of rows that
+    the delivery rejected. `others` are the writers of rows that belong to other intervals.
+    """
+    key, versions = projection.model.key, projection.model.versions
+    bounds = {"start": interval.start, "end": interval.end, "export": export}
+    if fit.range_column:
+        rows = sql.SQL("{} t WHERE t.{column} >= %(start)s AND t.{column} < %(end)s").format(
+            table.sql, column=sql.Identifier(fit.range_column)
+        )
+        return Presence(table.sql, rows, rows, bounds, key, versions)
+    assert source_keys is not None
+    _stage(connection, table, fit, projection, source_keys, named=rejects is not None)
+    if rejects:
+        _forget_rejected(connection, rejects, bounds)
+    connection.execute(sql.SQL("ANALYZE {}").format(STAGED))
+    rows = sql.SQL("{} t WHERE EXISTS (SELECT FROM {} s WHERE {})").format(
+        table.sql, STAGED, same_key(key)
+    )
+    if merge:
+        counted = sql.SQL("{} s WHERE EXISTS (SELECT FROM {} t WHERE {})").format(
+            STAGED, table.sql, same_key(key)
+        )
+        return Presence(table.sql, rows, counted, bounds, key, versions)
+    rows = sql.SQL("{} AND t.xmin NOT IN ({})").format(rows, others.text)
+    return Presence(table.sql, rows, rows, {**bounds, **others.values}, key, versions)
+
+
+def _stage(
+    connection: psycopg.Connection[Any],
+    table: TableName,
+    fit: Fit,
+    projection: Projection,
+    source_keys: KeyReader,
+    *,
+    named: bool,
+) -> None:
+    """The keys, and where rejects have to be found by them, their names there."""
+    names = projection.identity
+    types = [fit.types[fit.names.index(name)] for name in names]
+    connection.execute(
+        sql.SQL("CREATE TEMPORARY TABLE {} AS SELECT {}, ''::text AS row_key FROM {} "
+                "WITH NO DATA").format(sql.Identifier(_KEYS), identifiers(names), table.sql)
+    )  # fmt: skip
+    # Keys are changed as they were changed when they were delivered, or rejected.
+    sift = Sift(fit.capabilities, OnUnrepresentable.REPLACE, names, keep=lambda _: None)
+    with source_keys() as reader:
+        batches = (
+            batch.append_column(
+                "row_key",
+                json_rows(batch, names) if named else pa.nulls(batch.num_rows, pa.string()),
+            )
+            for batch in sift.clean(reader)
+        )
+        load(
+            [Target(connection, STAGED)],
+            Rows(batches, (*names, "row_key"), (*types, "text"), names),
+        )
+
+
+def _forget_rejected(
+    connection: psycopg.Connection[Any], rejects: TableName, values: dict[str, Any]
+) -> None:
+    statement = sql.SQL(
+        "DELETE FROM {} s USING {} r WHERE r.export = %(export)s AND r.action = 'rejected' "
+        "AND r.interval_start = %(start)s AND r.interval_end = %(end)s "
+        "AND r.row_key::text = s.row_key"
+    ).format(STAGED, rejects.sql)
+    connection.execute(statement, values)

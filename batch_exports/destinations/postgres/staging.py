@@ -1,0 +1,149 @@
+"""Staged rows moved into the table: in the place of an earlier delivery, or merged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from batch_exports.destinations.postgres.ledger import Ledger
+from batch_exports.destinations.postgres.table import identifiers
+from batch_exports.errors import Terminal
+from batch_exports.interval import DataInterval
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Rows staged in tables with the columns that the target takes."""
+
+    tables: Sequence[sql.Composable]
+    columns: Sequence[str]
+    key: Sequence[str]
+
+    @property
+    def rows(self) -> sql.Composed:
+        """All rows, as a relation to be named."""
+        selects = [
+            sql.SQL("SELECT {} FROM {}").format(identifiers(self.columns), table)
+            for table in self.tables
+        ]
+        return sql.SQL("({})").format(sql.SQL(" UNION ALL ").join(selects))
+
+
+def append(connection: psycopg.Connection[Any], table: sql.Composable, stage: Stage) -> int:
+    """All rows, as they are."""
+    return connection.execute(
+        sql.SQL("INSERT INTO {} ({}) SELECT * FROM {} s").format(
+            table, identifiers(stage.columns), stage.rows
+        )
+    ).rowcount
+
+
+def replace_by_key(
+    connection: psycopg.Connection[Any],
+    table: sql.Composable,
+    stage: Stage,
+    ledger: Ledger,
+    interval: DataInterval,
+    identity: str,
+) -> int:
+    """Put the staged rows in the place of those that the interval's earlier delivery wrote.
+
+    The table does not tell in which interval a row came; its key does, and the transaction that
+    wrote it, which the ledger remembers. Rows with a staged key go, but for those that deliveries
+    of other intervals wrote: there the source has the key more than once. So do rows that the
+    earlier delivery wrote and the source has no more; only where their number says that there are
+    some is the whole table read for them.
+    """
+    own = ledger.own_writers(interval, identity)
+    others = ledger.other_writers(interval, identity)
+    names = {
+        "table": table,
+        "stage": stage.rows,
+        "same": same_key(stage.key),
+        "own": own.text,
+        "others": others.text,
+    }
+    matching = sql.SQL("{same} AND t.xmin NOT IN ({others})").format(**names)
+    # To delete nothing takes the right to delete, which a first delivery does not need.
+    probe = sql.SQL("SELECT EXISTS (SELECT FROM {table} t JOIN {stage} s ON {matching})")
+    found = connection.execute(probe.format(**names, matching=matching), others.values).fetchone()
+    gone = 0
+    if found and found[0]:
+        delete = sql.SQL(
+            "WITH gone AS (DELETE FROM {table} t USING {stage} s WHERE {matching} "
+            "RETURNING t.xmin AS writer) SELECT count(*) FROM gone WHERE writer IN ({own})"
+        )
+        row = connection.execute(
+            delete.format(**names, matching=matching), others.values
+        ).fetchone()
+        gone = int(row[0]) if row else 0
+    left = ledger.rows_written(connection, interval, identity) - gone
+    if left > 0:
+        delete = sql.SQL("DELETE FROM {table} t WHERE t.xmin IN ({own})")
+        deleted = connection.execute(delete.format(**names), own.values).rowcount
+        if deleted > left:
+            raise Terminal(
+                f"At most {left} rows of the earlier delivery of {interval} can be left in the "
+                f"table, but {deleted} look like it: transaction numbers have been used again.",
+                remedy="Export the membership column as well, or delete the interval's rows and "
+                "its entry in the ledger, and materialize the partition again.",
+            )
+    return append(connection, table, stage)
+
+
+def merge(
+    connection: psycopg.Connection[Any],
+    table: sql.Composable,
+    stage: Stage,
+    versions: Sequence[str],
+) -> int:
+    """Insert rows with new keys, and update those whose versions are greater; how many changed.
+
+    Versions are compared one after the other. Of several staged rows of a key the newest counts;
+    of equally new ones, the first.
+    """
+    rest = [name for name in stage.columns if name not in stage.key]
+    names = {
+        "table": table,
+        "columns": identifiers(stage.columns),
+        "newest": _newest(connection, stage, versions),
+        "key": identifiers(stage.key),
+        "changes": sql.SQL(", ").join(
+            sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in rest
+        ),
+        "held": identifiers(versions, of="t"),
+        "staged": identifiers(versions, of="excluded"),
+    }
+    # A row of the table without a version is older than any.
+    statement = sql.SQL(
+        "INSERT INTO {table} AS t ({columns}) SELECT * FROM {newest} s "
+        "ON CONFLICT ({key}) DO UPDATE SET {changes} "
+        "WHERE (({held}) < ({staged})) IS NOT FALSE"
+    )
+    return connection.execute(statement.format(**names)).rowcount
+
+
+def _newest(
+    connection: psycopg.Connection[Any], stage: Stage, versions: Sequence[str]
+) -> sql.Composable:
+    """The staged rows, one of each key. Only where keys stand twice are rows put in order."""
+    names = {"key": identifiers(stage.key), "rows": stage.rows}
+    probe = sql.SQL("SELECT EXISTS (SELECT FROM {rows} s GROUP BY {key} HAVING count(*) > 1)")
+    found = connection.execute(probe.format(**names)).fetchone()
+    if not (found and found[0]):
+        return stage.rows
+    falling = sql.SQL(", ").join(
+        sql.SQL("{} DESC").format(sql.Identifier(name)) for name in versions
+    )
+    return sql.SQL("(SELECT DISTINCT ON ({key}) * FROM {rows} s ORDER BY {key}, {falling})").format(
+        **names, falling=falling
+    )
+
+
+def same_key(key: Sequence[str]) -> sql.Composed:
+    """The condition that rows `t` and `s` have the same key."""
+    return sql.SQL(" AND ").join(
+        sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in key
+    )

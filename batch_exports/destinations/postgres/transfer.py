@@ -1,0 +1,177 @@
+"""One delivery within its transaction: the way that rows take into the table."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from batch_exports.destinations.postgres import rejects, staging
+from batch_exports.destinations.postgres.fit import Fit
+from batch_exports.destinations.postgres.ledger import Entry, Ledger
+from batch_exports.destinations.postgres.load import Loaded, Rows, Target, load
+from batch_exports.destinations.postgres.lock import table_lock
+from batch_exports.destinations.postgres.preparation import WriteMode
+from batch_exports.destinations.postgres.rejects import Rejects
+from batch_exports.destinations.postgres.stages import Stages
+from batch_exports.destinations.postgres.staging import Stage
+from batch_exports.destinations.postgres.table import Table, TableName, identifiers
+from batch_exports.destinations.sift import Sift
+from batch_exports.interval import DataInterval
+from batch_exports.models import Projection
+from batch_exports.transform.capabilities import OnUnrepresentable
+from batch_exports.transform.prefetch import prefetch
+
+# Enough of an interval's rows to know whether it was delivered before.
+_PROBED_ROWS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """All that one delivery needs; `connection` is in the transaction that holds its lock."""
+
+    connection: psycopg.Connection[Any]
+    ledger: Ledger
+    rejects: TableName
+    table: Table
+    fit: Fit
+    projection: Projection
+    interval: DataInterval
+    run_id: str
+    mode: WriteMode
+    policy: OnUnrepresentable
+    stages: Stages
+
+    @property
+    def name(self) -> TableName:
+        return self.ledger.table
+
+    def deliver(self, batches: Iterable[pa.RecordBatch]) -> Entry:
+        """Rows, rejects and the ledger's entry. Raises psycopg's errors and those of `batches`."""
+        with Rejects() as aside, prefetch(batches, ahead=2) as read:
+            sift = Sift(self.fit.capabilities, self.policy, self.projection.model.key, aside.keep)
+            loaded, changed = self._load(sift.clean(b.select(self.fit.names) for b in read))
+            self._write_rejects(aside)
+        entry = Entry(
+            membership=self.projection.membership,
+            run_id=self.run_id,
+            rows=loaded.rows,
+            changed=changed,
+            rejected=sift.rejected,
+            replaced=sift.replaced,
+            bytes=loaded.bytes,
+            content_sha256=loaded.sha256,
+            missing_columns=[column.name for column in self.fit.missing],
+        )
+        self.ledger.record(self.connection, self.interval, entry, self.table.identity)
+        return entry
+
+    def _load(self, clean: Iterator[pa.RecordBatch]) -> tuple[Loaded, int]:
+        """What was sent, and how many rows of the table it changed."""
+        match self.mode:
+            case "append":
+                return self._straight(clean)
+            case "merge":
+                return self._staged(clean, self._merge)
+        if self.fit.range_column:
+            self._delete_range(self.fit.range_column)
+            return self._straight(clean)
+        first = next(clean, None)
+        again = chain([first] if first else [], clean)
+        if self._is_fresh(first):
+            return self._straight(again)
+        return self._staged(again, self._replace_by_key)
+
+    def _straight(self, clean: Iterable[pa.RecordBatch]) -> tuple[Loaded, int]:
+        """Into the table itself, or where several connections load, through their stages."""
+        if self.stages.parallel:
+            return self._staged(clean, self._append)
+        loaded = load([Target(self.connection, self.name.sql)], self._rows(clean))
+        return loaded, loaded.rows
+
+    def _staged(
+        self, clean: Iterable[pa.RecordBatch], move: Callable[[Stage], int]
+    ) -> tuple[Loaded, int]:
+        """Into stages, and out of them into the table by `move`, one run at a time."""
+        targets = self.stages.open(self.connection)
+        loaded = load(targets, self._rows(clean))
+        table_lock(self.connection, self.name)
+        tables = [target.table for target in targets]
+        return loaded, move(Stage(tables, self.fit.names, self.projection.model.key))
+
+    def _rows(self, batches: Iterable[pa.RecordBatch]) -> Rows:
+        return Rows(batches, self.fit.names, self.fit.types, self.projection.model.key)
+
+    def _append(self, stage: Stage) -> int:
+        return staging.append(self.connection, self.name.sql, stage)
+
+    def _merge(self, stage: Stage) -> int:
+        versions = self.projection.model.versions
+        return staging.merge(self.connection, self.name.sql, stage, versions)
+
+    def _replace_by_key(self, stage: Stage) -> int:
+        return staging.replace_by_key(
+            self.connection,
+            self.name.sql,
+            stage,
+            self.ledger,
+            self.interval,
+            self.table.identity,
+        )
+
+    def _delete_range(self, column: str) -> None:
+        """All rows whose membership column lies in the interval.
+
+        To delete nothing takes the right to delete, which a first delivery does not need.
+        """
+        where = sql.SQL("FROM {} WHERE {column} >= %s AND {column} < %s").format(
+            self.name.sql, column=sql.Identifier(column)
+        )
+        bounds = [self.interval.start, self.interval.end]
+        probe = sql.SQL("SELECT EXISTS (SELECT {})").format(where)
+        found = self.connection.execute(probe, bounds).fetchone()
+        if found and found[0]:
+            self.connection.execute(sql.SQL("DELETE {}").format(where), bounds)
+
+    def _is_fresh(self, first: pa.RecordBatch | None) -> bool:
+        """Whether no row of the interval can be in the table, so that there is none to replace."""
+        if self.table.made_for != self.ledger.export or self.ledger.may_hold_rows_of(
+            self.connection, self.interval, self.projection.membership
+        ):
+            return False
+        return first is None or not self._any_key_in(first.slice(0, _PROBED_ROWS))
+
+    def _any_key_in(self, rows: pa.RecordBatch) -> bool:
+        """A ledger may have been emptied, and rows been loaded by other means."""
+        key = self.projection.model.key
+        types = dict(zip(self.fit.names, self.fit.types, strict=True))
+        arrays = sql.SQL(", ").join(
+            sql.SQL("%s::{}[]").format(sql.Identifier(types[name])) for name in key
+        )
+        statement = sql.SQL(
+            "SELECT EXISTS (SELECT FROM {table} t JOIN unnest({arrays}) s ({key}) ON {same})"
+        ).format(
+            table=self.name.sql,
+            arrays=arrays,
+            key=identifiers(key),
+            same=staging.same_key(key),
+        )
+        values = [rows.column(name).to_pylist() for name in key]
+        found = self.connection.execute(statement, values).fetchone()
+        return bool(found and found[0])
+
+    def _write_rejects(self, aside: Rejects) -> None:
+        rejects.forget(self.connection, self.rejects, self.ledger.export, self.interval)
+        rows = (
+            rejects.reject_rows(
+                batch, self.projection.identity, self.ledger.export, self.interval, self.run_id
+            )
+            for batch in aside.replay()
+        )
+        load(
+            [Target(self.connection, self.rejects.sql)],
+            Rows(rows, rejects.COLUMNS, rejects.TYPES, rejects.COLUMNS[:1]),
+        )

@@ -1,0 +1,43 @@
+"""Which PostgreSQL types hold which Arrow types."""
+
+import pyarrow as pa
+
+from batch_exports.models import JSON, Column
+
+# The kinds of Arrow types that exports move; for each the type of columns that we make, and the
+# types (as `pg_type.typname`) of existing columns that hold every value without changing one.
+# Values that a narrower one does not hold, such as text beyond VARCHAR(200), are rejected one by
+# one. REAL for a double, TIMESTAMP without a zone and CHAR(n) would change values in silence.
+_KINDS = {
+    "json": ("JSONB", {"jsonb", "json", "text", "varchar"}),
+    "text": ("TEXT", {"text", "varchar"}),
+    "int64": ("BIGINT", {"int2", "int4", "int8"}),
+    "int32": ("INTEGER", {"int2", "int4", "int8"}),
+    "double": ("DOUBLE PRECISION", {"float8"}),
+    "float": ("REAL", {"float4", "float8"}),
+    "bool": ("BOOLEAN", {"bool"}),
+    "timestamp": ("TIMESTAMP WITH TIME ZONE", {"timestamptz"}),
+    "texts": ("TEXT[]", {"_text", "_varchar"}),
+}
+
+
+def made_type(column: Column) -> str:
+    """The type of the column in a table that we make, as in `CREATE TABLE`."""
+    return column.types.get("postgres") or _KINDS[_kind(column.type)][0]
+
+
+def holds(typname: str, type_: pa.DataType) -> bool:
+    """Whether a column of that `pg_type.typname` can hold values of the Arrow type unchanged."""
+    return typname in _KINDS[_kind(type_)][1]
+
+
+def _kind(type_: pa.DataType) -> str:
+    if type_.equals(JSON):
+        return "json"
+    if pa.types.is_string(type_):
+        return "text"
+    if pa.types.is_timestamp(type_):
+        return "timestamp"
+    if pa.types.is_list(type_) and pa.types.is_string(type_.value_type):
+        return "texts"
+    return str(type_)

@@ -1,0 +1,32 @@
+"""Deliveries to PostgreSQL: the suite of all destinations, in each way that rows take."""
+
+import pyarrow as pa
+import pytest
+
+from batch_exports.destinations.postgres.destination import PostgresDestination
+from batch_exports_tests.destinations.postgres.adapter import PostgresAdapter
+from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows, stream
+from batch_exports_tests.destinations.suite import Suite, assert_sound
+
+
+class TestReplaceByRange(Suite):
+    @pytest.fixture
+    def adapter(self, postgres: PostgresAdapter) -> PostgresAdapter:
+        return postgres
+
+    def test_another_column_is_found(
+        self, adapter: PostgresAdapter, destination: PostgresDestination
+    ) -> None:
+        """It is the user's own, and left alone."""
+        rows = make_rows(range(40))
+        destination.write(stream(rows), HOUR, "run-1")
+        adapter.tamper(destination, HOUR, rows.append_column("surprise", pa.array(["!"] * 40)))
+        assert destination.columns(HOUR, PROJECTION.schema).problems == ()
+        destination.write(stream(rows), HOUR, "run-2")
+        assert_sound(destination, HOUR, 40)
+
+
+class TestSeveralConnections(TestReplaceByRange):
+    @pytest.fixture
+    def adapter(self, postgres: PostgresAdapter) -> PostgresAdapter:
+        return postgres.having(parallelism=2)
