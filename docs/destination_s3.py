@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 
 from batch_exports.destinations.s3.destination import COMPRESSIONS
 from batch_exports.destinations.s3.keys import VARIABLES, Keys, KeyStyle, KeyTemplate
-from batch_exports.destinations.s3.manifest import Manifest, type_name
+from batch_exports.destinations.s3.manifest import Manifest
 from batch_exports.interval import DataInterval
-from batch_exports.models import EVENTS, JSON, TIMESTAMP
+from batch_exports.models import EVENTS, JSON, TIMESTAMP, type_name
 from batch_exports.transform.jsonlines import encode_lines
 from batch_exports.transform.parquet import ROW_GROUP_ROWS, ParquetFormat
 from docs.fields import code, paragraphs, table

@@ -8,8 +8,7 @@ import pyarrow as pa
 
 from batch_exports.checks import CHECKS, CHECKS_OF_MERGES
 from batch_exports.components.batch_export import PropertyFilterModel
-from batch_exports.destinations.s3.manifest import type_name
-from batch_exports.models import JSON, MODELS, Column, Model
+from batch_exports.models import JSON, MODELS, Column, Model, type_name
 from batch_exports.transform.filters import Operator, PropertyFilter, Value
 from docs.fields import code, field_table, paragraphs, table
 
@@ -65,7 +64,10 @@ Each operator, tried on five rows. This table is computed by the filters themsel
 
 
 def checks() -> str:
-    rows = [(code(name), paragraphs(check.__doc__)) for name, check in {**CHECKS, **CHECKS_OF_MERGES}.items()]
+    rows = [
+        (code(name), paragraphs(check.__doc__))
+        for name, check in {**CHECKS, **CHECKS_OF_MERGES}.items()
+    ]
     return f"""
 # Checks
 

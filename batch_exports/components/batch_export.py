@@ -21,7 +21,7 @@ from batch_exports.errors import ConfigurationError
 from batch_exports.export import Export, Extraction
 from batch_exports.interval import DataInterval, parse_rhythm
 from batch_exports.io_manager import BatchExportIOManager
-from batch_exports.models import MODELS, Model
+from batch_exports.models import MODELS, Model, type_name
 from batch_exports.sources.source import Selection
 from batch_exports.transform.capabilities import OnUnrepresentable
 from batch_exports.transform.filters import Operator, PropertyFilter, RowFilter
@@ -107,6 +107,11 @@ class BatchExport(YamlComponent):
     def destination_resources(self) -> frozenset[str]: ...
 
     @property
+    def merges(self) -> bool:
+        """Whether the destination keeps only the newest row of each key."""
+        return False
+
+    @property
     @abstractmethod
     def asset_metadata(self) -> Mapping[str, Any]:
         """What is known of the destination before the first run, and its kinds."""
@@ -161,6 +166,7 @@ class BatchExport(YamlComponent):
             delay=timedelta(seconds=self.delay_seconds),
             destination=self.destination(selection),
             destination_resources=self.destination_resources,
+            merges=self.merges,
         )
 
     @property
@@ -288,7 +294,7 @@ def _column_schema(export: Export) -> dg.TableSchema:
         [
             dg.TableColumn(
                 column.name,
-                "json" if column.is_json else str(column.type),
+                type_name(column.type),
                 column.description,
                 constraints=dg.TableColumnConstraints(
                     nullable=column.nullable, unique=(column.name,) == key

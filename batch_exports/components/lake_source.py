@@ -10,7 +10,7 @@ from batch_exports.components.references import find
 from batch_exports.components.s3_connection import S3Connection
 from batch_exports.components.yaml_component import YamlComponent
 from batch_exports.errors import ConfigurationError
-from batch_exports.models import MODELS
+from batch_exports.models import MODELS, type_name
 from batch_exports.sources.lake import Lake
 
 
@@ -61,7 +61,7 @@ class LakeSource(YamlComponent):
                         "dagster/uri": f"{self.path.rstrip('/')}/{model.name}",
                         "dagster/column_schema": dg.TableSchema(
                             [
-                                dg.TableColumn(c.source_name, str(c.type), c.description)
+                                dg.TableColumn(c.source_name, type_name(c.type), c.description)
                                 for c in model.columns
                             ]
                         ),

@@ -4,6 +4,7 @@ from batch_exports.models.events import EVENTS
 from batch_exports.models.model import JSON, TIMESTAMP, Column, Model, Projection
 from batch_exports.models.persons import PERSONS
 from batch_exports.models.sessions import SESSIONS
+from batch_exports.models.type_names import type_name
 
 MODELS = {model.name: model for model in (EVENTS, PERSONS, SESSIONS)}
 
@@ -17,4 +18,5 @@ __all__ = [
     "Column",
     "Model",
     "Projection",
+    "type_name",
 ]

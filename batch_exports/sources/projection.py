@@ -6,9 +6,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch_exports.errors import Terminal
-from batch_exports.models import JSON, Column
+from batch_exports.models import JSON, Column, type_name
 from batch_exports.sources.source import Selection
 from batch_exports.transform.json_text import member, plain_text
+from batch_exports.transform.lists import with_elements
+
+_LISTS = (
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_fixed_size_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(type_) or pa.types.is_integer(type_))
+
+
+# Between these Arrow would convert, with other values than the source's.
+_KINDS = (
+    (pa.types.is_timestamp, "a timestamp"),
+    (pa.types.is_integer, "an integer"),
+    (_is_number, "a number"),
+    (pa.types.is_boolean, "a boolean"),
+)
 
 
 def columns_to_read(selection: Selection, available: Iterable[str], where: str) -> list[str]:
@@ -52,7 +74,8 @@ def derived(batch: pa.RecordBatch, column: Column, where: str) -> pa.Array:
 def conform(values: pa.Array, type_: pa.DataType, name: str, where: str) -> pa.Array:
     """Values in the model's type. Raises `Terminal` where a value would change by it.
 
-    Text may come as any of Arrow's text types; a timestamp without a zone is UTC.
+    Text and lists may come as any of Arrow's types of them, and a number as any that holds it;
+    a timestamp without a zone is UTC.
     """
     if values.type.equals(type_):
         return values
@@ -60,7 +83,8 @@ def conform(values: pa.Array, type_: pa.DataType, name: str, where: str) -> pa.A
         return _converted(values, type_)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise Terminal(
-            f"{where}: the column {name!r} is {values.type}, and was expected as {type_}: {error}.",
+            f"{where}: the column {name!r} is {values.type}, and was expected as "
+            f"{type_name(type_)}: {error}.",
             remedy="Write it in that type, or leave it out of the export's columns.",
         ) from error
 
@@ -79,22 +103,29 @@ def _converted(values: pa.Array, type_: pa.DataType) -> pa.Array:
         values = values.storage
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if pa.types.is_null(values.type):
+        return pa.nulls(len(values), type_)
     if type_.equals(JSON):
         return pa.ExtensionArray.from_storage(JSON, _as_text(values))
     if pa.types.is_string(type_):
         return _as_text(values)
-    if pa.types.is_timestamp(type_) and not pa.types.is_timestamp(values.type):
-        raise pa.ArrowInvalid("not a timestamp")
+    if pa.types.is_list(type_):
+        return _as_lists(values, type_.value_type)
+    for known, name in _KINDS:
+        if known(type_) and not known(values.type):
+            raise pa.ArrowInvalid(f"not {name}")
     if pa.types.is_timestamp(type_) and values.type.tz is None:
         return pc.assume_timezone(values.cast(pa.timestamp(type_.unit)), "UTC")
-    if pa.types.is_integer(type_) and not pa.types.is_integer(values.type):
-        raise pa.ArrowInvalid("not an integer")
     return values.cast(type_)
 
 
+def _as_lists(values: pa.Array, type_: pa.DataType) -> pa.Array:
+    if not any(known(values.type) for known in _LISTS):
+        raise pa.ArrowInvalid("not a list")
+    return with_elements(values, _converted(values.flatten(), type_))
+
+
 def _as_text(values: pa.Array) -> pa.Array:
-    if pa.types.is_null(values.type):
-        return pa.nulls(len(values), pa.string())
     if not (
         pa.types.is_string(values.type)
         or pa.types.is_large_string(values.type)

@@ -11,6 +11,7 @@ from batch_exports.models import JSON
 from batch_exports.transform.block import Block, bounds, sliced
 from batch_exports.transform.compression import COMPRESSORS, Compressor
 from batch_exports.transform.json_text import contents
+from batch_exports.transform.lists import with_elements
 from batch_exports.transform.sink import Sink
 
 BLOCK_BYTES = 16 * 2**20
@@ -19,6 +20,7 @@ BLOCK_BYTES = 16 * 2**20
 _SHORT = {"\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _CONTROL = [chr(code) for code in range(0x20)]
 _MUST_ESCAPE = r'["\\\x00-\x1f]'
+_AS_ARROW_WRITES_IT = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_floating)
 
 
 class JsonLinesFormat:
@@ -50,7 +52,9 @@ def encode_lines(batch: pa.RecordBatch) -> pa.Buffer:
 
     JSON columns are spliced in as they are (they must hold JSON, see `clean`), so their numbers
     keep all digits and their objects the order of keys. Timestamps are ISO 8601 in UTC with
-    microseconds. NULL is `null`. The result's size is bounded by the batch's: below 2 GiB.
+    microseconds. Floats have the fewest digits that give the same float again; they must be finite
+    (see `clean`), since JSON has no others. NULL is `null`. The result's size is bounded by the
+    batch's: below 2 GiB.
     """
     if batch.num_rows == 0:
         return pa.py_buffer(b"")
@@ -72,7 +76,11 @@ def _values_as_json(type_: pa.DataType, values: pa.Array) -> pa.Array:
         text = values.cast(pa.timestamp("us")).cast(pa.string())
         iso = pc.binary_replace_slice(text, 10, 11, "T")
         return pc.fill_null(pc.binary_join_element_wise('"', iso, 'Z"', ""), "null")
-    if pa.types.is_integer(type_) or pa.types.is_boolean(type_):
+    if pa.types.is_list(type_):
+        elements = _values_as_json(type_.value_type, values.flatten())
+        joined = pc.binary_join(with_elements(values, elements), ",")
+        return pc.fill_null(pc.binary_join_element_wise("[", joined, "]", ""), "null")
+    if any(known(type_) for known in _AS_ARROW_WRITES_IT):
         return pc.fill_null(values.cast(pa.string()), "null")
     raise TypeError(f"JSON lines cannot be written from the Arrow type {type_}.")
 

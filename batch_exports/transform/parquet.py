@@ -84,8 +84,7 @@ class ParquetFile:
             schema,
             compression=compression,
             compression_level=LEVELS.get(compression),
-            # Dictionaries pay for names that recur; of long text they would only be tried in vain.
-            use_dictionary=[f.name for f in schema if f.type == pa.string() and f.name != "uuid"],
+            use_dictionary=[path for path in map(_dictionary_path, schema) if path],
             # Bounds of JSON text would help no reader, and are as long as the text.
             write_statistics=[f.name for f in schema if not f.type.equals(JSON)],
             write_page_index=True,
@@ -97,3 +96,13 @@ class ParquetFile:
 
     def close(self) -> None:
         self._writer.close()
+
+
+def _dictionary_path(field: pa.Field) -> str | None:
+    """Where in the file a field's text stands, if a dictionary pays for it: where names recur.
+
+    Of long text dictionaries would only be tried in vain.
+    """
+    if pa.types.is_list(field.type) and pa.types.is_string(field.type.value_type):
+        return f"{field.name}.list.element"
+    return field.name if pa.types.is_string(field.type) and field.name != "uuid" else None

@@ -1,7 +1,7 @@
 """JSON lines that any reader parses into the same rows."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -23,11 +23,15 @@ SCHEMA = pa.schema(
         pa.field("time", TIME),
         pa.field("integer", pa.int64()),
         pa.field("flag", pa.bool_()),
+        pa.field("float", pa.float64()),
+        pa.field("texts", pa.list_(pa.string())),
+        pa.field("floats", pa.list_(pa.float64())),
     ]
 )
 NASTY = "".join(map(chr, range(0x20))) + '\x7f\x80\x85\u2028\u2029\ufeff\uffff😀𝄞"\\/ é'
 TEXTS = st.text() | st.text(alphabet=NASTY)
 TIMES = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 ROWS = st.lists(
     st.tuples(
         st.none() | TEXTS,
@@ -36,6 +40,9 @@ ROWS = st.lists(
         st.none() | TIMES.map(lambda time: time.replace(tzinfo=UTC)),
         st.none() | st.integers(-(2**63), 2**63 - 1),
         st.none() | st.booleans(),
+        st.none() | FLOATS,
+        st.none() | st.lists(st.none() | TEXTS, max_size=3),
+        st.none() | st.lists(FLOATS, max_size=3),
     ),
     max_size=6,
 )
@@ -56,7 +63,7 @@ def column_of(type_: pa.DataType, values: Any) -> pa.Array:
 
 
 def expected(row: tuple[Any, ...]) -> dict[str, Any]:
-    text, named, raw, time, integer, flag = row
+    text, named, raw, time, integer, flag, real, texts, reals = row
     shown = None if time is None else f"{time:%H:%M:%S.%f}Z"
     return {
         "text": text,
@@ -65,17 +72,27 @@ def expected(row: tuple[Any, ...]) -> dict[str, Any]:
         "time": None if time is None else f"{time.date().isoformat()}T{shown}",
         "integer": None if integer is None else ("number", str(integer)),
         "flag": flag,
+        "float": real,
+        "texts": texts,
+        "floats": reals,
     }
+
+
+def as_read(line: str) -> dict[str, Any]:
+    """A line with the numbers of columns of floats as floats, and others by their digits."""
+    row: dict[str, Any] = exact(line)
+    floats = {name: json.loads(line)[name] for name in ("float", "floats")}
+    return row | floats
 
 
 @given(ROWS, st.integers(0, 2))
 def test_every_line_is_its_row(rows: list[tuple[Any, ...]], offset: int) -> None:
-    filler = ("\n", "\n", "[\n1]", None, 1, True)
+    filler = ("\n", "\n", "[\n1]", None, 1, True, 0.1, ["\n", None], [])
     encoded = encode_lines(batch([filler] * offset + rows)[offset:]).to_pybytes()
     assert encoded.count(b"\n") == len(rows)
     lines = encoded.decode().split("\n")
     assert lines.pop() == ""
-    assert [exact(line) for line in lines] == list(map(expected, rows))
+    assert [as_read(line) for line in lines] == list(map(expected, rows))
     assert not any(ord(character) < 0x20 for line in lines for character in line.replace("\t", " "))
 
 
@@ -121,9 +138,27 @@ def test_integers_keep_all_digits(value: int) -> None:
     assert one(pa.int64(), value) == f'{{"c":{value}}}\n'
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.1, "0.1"),
+        (1.0, "1"),
+        (-0.0, "-0"),
+        (1e300, "1e+300"),
+        (5e-324, "5e-324"),
+        (2.0**60, "1.152921504606847e+18"),
+    ],
+)
+def test_floats_are_short_and_exact(value: float, text: str) -> None:
+    assert one(pa.float64(), value) == f'{{"c":{text}}}\n'
+    assert json.loads(text) == value
+
+
 def test_types_without_a_form_are_refused() -> None:
-    with pytest.raises(TypeError, match="double"):
-        one(pa.float64(), 1.0)
+    with pytest.raises(TypeError, match="date32"):
+        one(pa.date32(), date(2026, 11, 1))
+    with pytest.raises(TypeError, match="date32"):
+        one(pa.list_(pa.date32()), [date(2026, 11, 1)])
 
 
 @given(st.lists(st.integers(0, 30), max_size=5), st.integers(1, 400))

@@ -217,3 +217,28 @@ def test_a_file_without_rows_has_its_schema() -> None:
     table = pq.read_table(io.BytesIO(write([])))
     assert table.num_rows == 0
     assert table.schema.names == SCHEMA.names
+
+
+def test_lists_booleans_and_floats(tmp_path: Path) -> None:
+    schema = pa.schema(
+        [("urls", pa.list_(pa.string())), ("flag", pa.bool_()), ("float", pa.float64())]
+    )
+    rows = [
+        {"urls": ["/", None, ""], "flag": True, "float": 0.1},
+        {"urls": [], "flag": None, "float": float("-inf")},
+        {"urls": None, "flag": False, "float": None},
+    ] * 100
+    form, sink = ParquetFormat(schema, "zstd"), io.BytesIO()
+    writer = form.writer(sink)
+    for block in form.blocks(pa.Table.from_pylist(rows, schema).to_batches(7)):
+        writer.write(block.payload)
+    writer.close()
+    (tmp_path / "a.parquet").write_bytes(sink.getvalue())
+    assert pq.read_table(tmp_path / "a.parquet").to_pylist() == rows
+    assert pl.read_parquet(tmp_path / "a.parquet").to_dicts() == rows
+    found = duckdb.sql(f"SELECT urls, flag, float FROM '{tmp_path}/a.parquet'")
+    assert [str(type_) for type_ in found.types] == ["VARCHAR[]", "BOOLEAN", "DOUBLE"]
+    assert found.fetchall() == [tuple(row.values()) for row in rows]
+    chunk = pq.read_metadata(tmp_path / "a.parquet").row_group(0).column(0)
+    assert chunk.path_in_schema == "urls.list.element"
+    assert chunk.has_dictionary_page

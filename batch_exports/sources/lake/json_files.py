@@ -4,7 +4,8 @@ Each line is cut by msgspec into the raw text of the wanted members, a block of 
 C; columns are built from those texts in bulk.
 """
 
-from collections.abc import Generator, Iterator
+import json
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -22,11 +23,17 @@ from batch_exports.sources.lake.membership import member_mask
 from batch_exports.sources.projection import derived
 from batch_exports.sources.source import Selection
 from batch_exports.transform.json_text import mend_surrogates, raw_array, unquote
+from batch_exports.transform.lists import with_elements
 
 BLOCK_BYTES = 8 * 2**20
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 _HAS_ZONE = r"(Z|[+-]\d\d:?\d\d)$"
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_PYTHON_TYPES: tuple[tuple[Callable[[pa.DataType], bool], Any], ...] = (
+    (pa.types.is_integer, _INT64),
+    (pa.types.is_floating, float),
+    (pa.types.is_boolean, bool),
+)
 _NOT_JSON = (msgspec.DecodeError, RecursionError)
 
 
@@ -169,29 +176,44 @@ def _column(rows: list[Any], index: int, name: str, type_: pa.DataType, block: _
     if type_.equals(JSON):
         raw = raw_array(texts)
         return pc.if_else(pc.equal(raw, "null"), None, raw)
-    python_type: Any = _INT64 if pa.types.is_integer(type_) else str
+    written_as = pa.string() if pa.types.is_timestamp(type_) else type_
+    python_type = _python_type(written_as)
     try:
-        values = _values(texts, python_type)
+        values = _values(texts, python_type, written_as)
     except msgspec.ValidationError:
         raise _bad_value(texts, python_type, name, block) from None
-    if pa.types.is_timestamp(type_):
-        return _timestamps(values, name, block.where)
-    return values.cast(type_)
+    return values if written_as is type_ else _timestamps(values, name, block.where)
 
 
-def _values(texts: list[Any], python_type: Any) -> pa.Array:
-    """Integers or strings of JSON texts. Raises `ValidationError` where one is of another type."""
+def _python_type(type_: pa.DataType) -> Any:
+    """What msgspec makes of a value's JSON text. A number for a float becomes the nearest one."""
+    if pa.types.is_list(type_):
+        return list[_python_type(type_.value_type) | None]  # type: ignore[misc]
+    return next((python for known, python in _PYTHON_TYPES if known(type_)), str)
+
+
+def _values(texts: list[Any], python_type: Any, type_: pa.DataType) -> pa.Array:
+    """The values of JSON texts. Raises `ValidationError` where one is of another type."""
     decoder, joined = _list_decoder(python_type), b"[" + b",".join(texts) + b"]"
     try:
-        return pa.array(
-            decoder.decode(joined), pa.int64() if python_type is _INT64 else pa.string()
-        )
+        return pa.array(decoder.decode(joined), type_)
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError):
         decoder.decode(_readable(joined))
+    if pa.types.is_list(type_):
+        lists = pa.array([_unquoted_list(bytes(text)) for text in texts], pa.list_(pa.binary()))
+        return with_elements(lists, lists.flatten().view(pa.string()))
     raw = [None if bytes(text) == b"null" else unquote(bytes(text)) for text in texts]
     return pa.array(raw, pa.binary()).view(pa.string())
+
+
+def _unquoted_list(text: bytes) -> list[bytes | None] | None:
+    """The texts of a raw JSON list of strings, each as `unquote` gives it; None of `null`."""
+    items: list[str | None] | None = json.loads(text.decode(errors="surrogateescape"))
+    if items is None:
+        return None
+    return [None if item is None else unquote(json.dumps(item).encode()) for item in items]
 
 
 def _readable(text: bytes) -> str:

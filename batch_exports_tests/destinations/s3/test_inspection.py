@@ -1,22 +1,39 @@
 """What happened to objects after their delivery is found, and told in words."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from batch_exports.destinations.s3.destination import S3Destination
 from batch_exports.errors import Terminal
+from batch_exports.models import SESSIONS, Projection
 from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows, stream
 from batch_exports_tests.destinations.s3.adapter import S3Adapter
+from batch_exports_tests.destinations.suite import no_source
 
+SECOND = timedelta(seconds=1)
+SESSION_VERSIONS = Projection(
+    SESSIONS,
+    SESSIONS.select(("team_id", "session_id", "end_timestamp", "urls"), "s3"),
+    "inserted_at",
+)
 LOOKS: dict[str, list[Any]] = {"columns": [PROJECTION.schema], "keys": [["uuid"]]}
 
 
 @pytest.fixture(params=["parquet", "jsonlines"])
-def destination(s3: S3Adapter, request: pytest.FixtureRequest) -> S3Destination:
+def file_format(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def destination(s3: S3Adapter, file_format: str) -> S3Destination:
     """Has delivered two files."""
     destination = s3.destination(
-        PROJECTION, file_format=request.param, compression="none", max_file_bytes=1
+        PROJECTION, file_format=file_format, compression="none", max_file_bytes=1
     )
     destination.write(stream(make_rows(range(2)), batch_rows=1), HOUR, "run-1")
     return destination
@@ -100,3 +117,42 @@ def change(s3: S3Adapter, key: str, how: str) -> None:
         s3.client.delete_object(Bucket=s3.bucket, Key=key)
     else:
         s3.client.put_object(Bucket=s3.bucket, Key=key, Body=changed[how])
+
+
+def test_versions_of_a_key_are_told_apart_by_key_and_version(
+    s3: S3Adapter, file_format: str
+) -> None:
+    destination = s3.destination(SESSION_VERSIONS, file_format=file_format)
+    rows = [("a", 1, ["/"]), ("a", 2, ["/", "/cart"]), ("b", 1, []), ("b", 1, None), ("b", 1, [])]
+    destination.write(stream(versions(rows)), HOUR, "run-1")
+    found = destination.keys(HOUR, no_source)
+    assert (found.rows, found.nulls, found.duplicates) == (5, 0, 2)
+    [example] = found.examples
+    assert "'session_id': 'b'" in example
+    assert "2026-11-01" in example
+    assert destination.columns(HOUR, SESSION_VERSIONS.schema).problems == ()
+
+
+def test_a_delivery_without_a_column_of_the_key_is_told(s3: S3Adapter, file_format: str) -> None:
+    columns = ("team_id", "session_id")
+    narrow = Projection(SESSIONS, SESSIONS.select(columns, "s3"), "inserted_at")
+    before = s3.destination(narrow, file_format=file_format)
+    before.write(stream(versions([("a", 1, [])]).select(columns)), HOUR, "run-1")
+    with pytest.raises(Terminal, match="'end_timestamp'") as failure:
+        s3.destination(SESSION_VERSIONS, file_format=file_format).keys(HOUR, no_source)
+    assert "Materialize" in failure.value.remedy
+
+
+def versions(rows: Sequence[tuple[str, int, list[str] | None]]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {
+                "team_id": 1,
+                "session_id": name,
+                "end_timestamp": HOUR.start + n * SECOND,
+                "urls": urls,
+            }
+            for name, n, urls in rows
+        ],
+        SESSION_VERSIONS.schema,
+    )

@@ -219,7 +219,7 @@ def test_wrong_types(tmp_path: Path) -> None:
     ("name", "value", "shown"),
     [
         ("distinct_id", 1, "int64, and was expected as string"),
-        ("properties", {"a": 1}, "struct<a: int64>, and was expected as extension<arrow.json>"),
+        ("properties", {"a": 1}, "struct<a: int64>, and was expected as json"),
         ("team_id", 1.5, "double, and was expected as int64"),
         ("team_id", "1", "string, and was expected as int64"),
         ("timestamp", 1, "int64, and was expected as timestamp[us, tz=UTC]"),
