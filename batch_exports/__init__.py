@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 COMPONENTS = {
     "LakeSource": "batch_exports.components.lake_source",
+    "PostgresBatchExport": "batch_exports.components.postgres_batch_export",
     "PostgresConnection": "batch_exports.components.postgres_connection",
     "S3BatchExport": "batch_exports.components.s3_batch_export",
     "S3Connection": "batch_exports.components.s3_connection",

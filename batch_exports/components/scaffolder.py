@@ -1,8 +1,10 @@
 """What `dg scaffold defs batch_exports.S3BatchExport my_export` writes."""
 
+from typing import ClassVar
+
 import dagster as dg
 
-_TEMPLATE = """\
+_S3 = """\
 # An export: one model, from one source, to one bucket, one partition a data interval.
 # The three documents may stand in files of their own; they refer to one another by name.
 
@@ -42,14 +44,59 @@ attributes:
 """
 
 
-class S3BatchExportScaffolder(dg.Scaffolder):
-    """Writes a commented `defs.yaml` that loads as it is."""
+_POSTGRES = """\
+# An export: one model, from one source, to one table, one partition a data interval.
+# The three documents may stand in files of their own; they refer to one another by name.
+
+type: batch_exports.PostgresConnection
+attributes:
+  name: {name}_postgres
+  host: postgres.example.com
+  port: 5432
+  database: analytics
+  user: batch_exports
+  password: {{env: {upper}_PASSWORD}}      # secrets stand in the environment only
+  # ssl_root_cert: /etc/ssl/rds.pem       # of an authority that this machine does not trust
+---
+type: batch_exports.LakeSource
+attributes:
+  name: {name}_lake
+  path: /var/lib/events          # or s3://my-lake/ with a connection; read as <path>/<model>/**
+---
+type: batch_exports.PostgresBatchExport
+attributes:
+  name: {name}
+  source: {name}_lake
+  model: events                  # or persons, sessions
+  interval: hour                 # day, week, every N minutes, every N hours, {{cron: "..."}}
+  start: "2026-11-01"            # the first data interval
+  status: stopped                # running: the schedule delivers each interval as it ends
+  connection: {name}_postgres
+  schema: exports                # batch-exports setup-sql {name} prints the SQL that makes it
+  table: events
+  # exclude_events: ["$feature_flag_called"]
+  # columns: [uuid, event, timestamp, properties, _inserted_at]
+"""
+
+
+class _ExportScaffolder(dg.Scaffolder):
+    """Writes a commented `defs.yaml` that loads as it is, once its secrets are set."""
+
+    template: ClassVar[str]
 
     def scaffold(self, request: dg.ScaffoldRequest) -> None:
         name = request.target_path.stem.replace("-", "_")
-        text = _TEMPLATE.format(name=name, upper=name.upper())
+        text = self.template.format(name=name, upper=name.upper())
         if request.append:
             with request.target_path.open("a") as file:
                 file.write(f"---\n{text}")
         else:
             (request.target_path / "defs.yaml").write_text(text)
+
+
+class S3BatchExportScaffolder(_ExportScaffolder):
+    template = _S3
+
+
+class PostgresBatchExportScaffolder(_ExportScaffolder):
+    template = _POSTGRES

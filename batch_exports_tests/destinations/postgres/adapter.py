@@ -50,7 +50,7 @@ class PostgresAdapter:
 
     @property
     def killed_runs_leave_parts(self) -> bool:
-        return False
+        return bool(self.settings.get("parallelism", 1) > 1)
 
     def having(self, **settings: Any) -> "PostgresAdapter":
         return replace(self, settings={**self.settings, **settings})
