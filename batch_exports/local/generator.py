@@ -52,10 +52,7 @@ def generate_events(
 
     Raises ValueError for a window that holds fewer than `rows` microseconds.
     """
-    # Row n arrives within the n-th of `rows` slots: in order, without any sorting.
-    slot = (end - start) // timedelta(microseconds=1) // max(rows, 1)
-    if slot == 0:
-        raise ValueError(f"{rows:,} events need more than {end - start}: set a later end")
+    slot = arrival_slot(rows, start, end)
     pools = _pools(f"{seed}")
 
     def batch(first: int) -> list[pa.RecordBatch]:
@@ -68,6 +65,17 @@ def generate_events(
 
     batches = chain.from_iterable(map(batch, range(0, rows, batch_rows)))
     return pa.RecordBatchReader.from_batches(EVENTS, batches)
+
+
+def arrival_slot(rows: int, start: datetime, end: datetime) -> int:
+    """Microseconds within which each of `rows` arrives: the n-th in the n-th slot, so in order.
+
+    Raises ValueError for a window that holds fewer than `rows` microseconds.
+    """
+    slot = (end - start) // timedelta(microseconds=1) // max(rows, 1)
+    if slot == 0:
+        raise ValueError(f"{rows:,} rows need more than {end - start}: set a later end")
+    return slot
 
 
 def write_lake(
@@ -100,21 +108,22 @@ def write_lake(
 
 def _pools(label: str) -> dict[str, pl.Series]:
     """Texts to draw from. Properties are joined from three of them, so that few rows are alike."""
-    phrases = _phrases(f"{label} phrase", _POOL * 4)
+    told = phrases(f"{label} phrase", _POOL * 4)
     people = 10_000
     return {
         "page": pl.Series([json.dumps(f"https://app.example.com/{text}", ensure_ascii=False)
-                           for text in phrases[:_POOL]]),
+                           for text in told[:_POOL]]),
         "device": pl.Series([_device(number) for number in range(_POOL)]),
         "content": pl.Series([_content(*four) for four in
-                              zip(phrases, phrases[1:], phrases[2:], phrases[3:], strict=False)]),
+                              zip(told, told[1:], told[2:], told[3:], strict=False)]),
         "person_id": chance.uuids(f"{label} person", people),
         "person": pl.Series([_person(number) for number in range(people)]),
         "hostile": pl.Series(list(HOSTILE.values())),
     }  # fmt: skip
 
 
-def _phrases(label: str, count: int) -> list[str]:
+def phrases(label: str, count: int) -> list[str]:
+    """Texts of six words each, of several scripts."""
     picks = iter(chance.below(label, count * 6, len(_WORDS)))
     return [" ".join(_WORDS[pick] for pick in islice(picks, 6)) for _ in range(count)]
 
@@ -189,7 +198,7 @@ def _batch(
         pl.format("user-{}", "person").alias("distinct_id"),
         addressed.then(pl.format("198.51.100.{}", pl.col("person") % 254 + 1)).alias("ip"),
         identifies.then("person_properties").alias("set"),
-        identifies.then(_text('{"$initial_current_url":', pl.col("page"), "}")).alias("set_once"),
+        identifies.then(joined('{"$initial_current_url":', pl.col("page"), "}")).alias("set_once"),
         clicks.then(pl.format(_CHAIN, "number")).otherwise(pl.lit("")).alias("elements_chain"),
     ).with_columns(
         pl.when(pl.col("luck") < hostile_share)
@@ -200,8 +209,8 @@ def _batch(
 
 
 def _properties() -> pl.Expr:
-    given = _text(',"$set":', pl.col("set"), ',"$set_once":', pl.col("set_once"))
-    return _text(
+    given = joined(',"$set":', pl.col("set"), ',"$set_once":', pl.col("set_once"))
+    return joined(
         '{"$current_url":',
         pl.col("page"),
         ',"$insert_id":"',
@@ -214,13 +223,13 @@ def _properties() -> pl.Expr:
         pl.col("device"),
         ",",
         pl.col("content"),
-        _text(',"$ip":"', pl.col("ip"), '"').fill_null(""),
+        joined(',"$ip":"', pl.col("ip"), '"').fill_null(""),
         given.fill_null(""),
         "}",
     )
 
 
-def _text(*pieces: str | pl.Expr) -> pl.Expr:
+def joined(*pieces: str | pl.Expr) -> pl.Expr:
     """The pieces, one after the other; null where one of them is."""
     return pl.concat_str(pl.lit(piece) if isinstance(piece, str) else piece for piece in pieces)
 
