@@ -55,10 +55,10 @@ class PostgresConnectionResource(dg.ConfigurableResource[None]):
     def connect(self, application_name: str) -> psycopg.Connection:
         """A new connection to a server that can be written to, outside of any transaction.
 
-        `application_name` says in pg_stat_activity whose it is; what is longer than PostgreSQL's
-        63 bytes loses its middle. A network that died is noticed within two minutes at both ends,
-        and the server then frees the locks. Times are UTC, names need their schema. Raises
-        `Terminal` or `Transient`, never with the password.
+        `application_name` says in pg_stat_activity whose it is; of what is longer than
+        PostgreSQL's 63 bytes, the longest words lose their ends. A network that died is noticed
+        within two minutes at both ends, and the server then frees the locks. Times are UTC, names
+        need their schema. Raises `Terminal` or `Transient`, never with the password.
 
         Behind PgBouncer's transaction pooling, what is set for this session may be left to others
         of the same user and database, who are exports as well.
@@ -127,9 +127,9 @@ class PostgresConnectionResource(dg.ConfigurableResource[None]):
 
 
 def _shortened(name: str) -> str:
-    """In printable ASCII, as PostgreSQL keeps it, and with both its ends."""
-    name = re.sub(r"[^ -~]", "?", name)
-    if len(name) <= _APPLICATION_NAME_BYTES:
-        return name
-    kept = (_APPLICATION_NAME_BYTES - 3) // 2
-    return f"{name[:kept]}...{name[-kept:]}"
+    """In printable ASCII, as PostgreSQL keeps it; the longest words lose their ends."""
+    words = re.sub(r"[^ -~]", "?", name).split()
+    while len(shorter := " ".join(filter(None, words))) > _APPLICATION_NAME_BYTES:
+        longest = max(range(len(words)), key=lambda number: (len(words[number]), number))
+        words[longest] = words[longest][:-1]
+    return shorter

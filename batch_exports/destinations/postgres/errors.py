@@ -52,7 +52,7 @@ _TERMINAL = {
 }
 # What may pass by itself, with what to do if it stays.
 _TRANSIENT = {
-    "08": "check the network between.",
+    "08": "check the network between, and the pooler where there is one.",
     "25006": "give the primary's host, or make the database writable: some providers turn it "
     "read-only while its disk is full.",
     "25P03": "find out why the run paused for so long: its source, or its machine.",
