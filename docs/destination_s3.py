@@ -95,9 +95,9 @@ JSON keeps its digits and its order of keys in both.
 
 ## Layout
 
-Rows of Parquet files are sorted by {" and ".join(map(code, EVENTS.order))} within each row group of
-at most {ROW_GROUP_ROWS:,} rows, and files have a page index, so that readers who filter by these
-columns skip data.
+Parquet files have row groups of at most {ROW_GROUP_ROWS:,} rows, and a page index. Within a row
+group events are sorted by {" and ".join(map(code, EVENTS.order))}, so that readers who filter by
+these columns skip data; other rows keep their source's order.
 
 `max_file_size_mib` is measured on stored, compressed bytes. A file is ended by the row group (in
 JSON lines: the block of lines) that takes it to the limit, so it is larger by that much at most. No
@@ -154,26 +154,30 @@ def _template(
 def _types() -> list[tuple[str, str, str]]:
     """Each type that models use, written by the encoders and looked at."""
     moment = datetime(2026, 11, 1, 9, 30, 0, 123456, UTC)
-    document = pa.ExtensionArray.from_storage(JSON, pa.array(['{"price": 12.50}']))
-    batch = pa.RecordBatch.from_arrays(
-        [pa.array(["text"]), pa.array([7]), pa.array([moment], TIMESTAMP), document],
-        names=["string", "int64", "timestamp", "json"],
-    )
-    sink = io.BytesIO()
-    parquet = ParquetFormat(batch.schema, "none").writer(sink)
-    parquet.write(pa.Table.from_batches([batch]))
-    parquet.close()
-    stored = pq.ParquetFile(sink).schema
-    # Lines are cut by hand: a JSON parser would not show what is written.
-    line = encode_lines(batch).to_pybytes().decode().strip().removeprefix('{"string":')
-    written = line.removesuffix("}").replace(',"int64":', "\0").replace(',"timestamp":', "\0")
-    cells = written.replace(',"json":', "\0").split("\0")
-    return [
-        (code(type_name(field.type)), _parquet_type(stored.column(i)), code(cells[i]))
-        for i, field in enumerate(batch.schema)
+    values = [
+        pa.array(["text"]),
+        pa.array([7]),
+        pa.array([0.25]),
+        pa.array([True]),
+        pa.array([moment], TIMESTAMP),
+        pa.ExtensionArray.from_storage(JSON, pa.array(['{"price": 12.50}'])),
+        pa.array([["text", None]]),
     ]
+    return [(code(type_name(value.type)), _in_parquet(value), _in_lines(value)) for value in values]
 
 
-def _parquet_type(column: pq.ColumnSchema) -> str:
+def _in_parquet(value: pa.Array) -> str:
+    table, sink = pa.table([value], names=["value"]), io.BytesIO()
+    parquet = ParquetFormat(table.schema, "none").writer(sink)
+    parquet.write(table)
+    parquet.close()
+    column = pq.ParquetFile(sink).schema.column(0)
     logical = column.logical_type.type
-    return code(column.physical_type if logical == "NONE" else f"{column.physical_type} {logical}")
+    name = column.physical_type if logical == "NONE" else f"{column.physical_type} {logical}"
+    return code(name) if column.path == "value" else f"LIST of {code(name)}"
+
+
+def _in_lines(value: pa.Array) -> str:
+    # Lines are cut by hand: a JSON parser would not show what is written.
+    line = encode_lines(pa.record_batch([value], names=["value"])).to_pybytes().decode()
+    return code(line.removeprefix('{"value":').removesuffix("}\n"))

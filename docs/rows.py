@@ -1,13 +1,14 @@
 """Pages about rows: the columns they have, the filters they pass, the checks they stand."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import get_args
 
 import pyarrow as pa
 
 from batch_exports.checks import CHECKS, CHECKS_OF_MERGES
 from batch_exports.components.batch_export import PropertyFilterModel
+from batch_exports.destinations.postgres.types import made_type
 from batch_exports.models import JSON, MODELS, Column, Model, type_name
 from batch_exports.transform.filters import Operator, PropertyFilter, Value
 from docs.fields import code, field_table, paragraphs, table
@@ -25,11 +26,25 @@ _EXAMPLES: Mapping[Operator, tuple[Value, ...]] = {
     "is_set": (None,),
     "is_not_set": (None,),
 }
+_TABLE_TYPES: Mapping[str, Callable[[Column], str]] = {"postgres": made_type}
+
+_MODELS = """
+# Models
+
+What can be exported. `columns` of an export may name any of a model's columns, in any order; it
+must name the key. Without it an export has the columns that are marked for its destination.
+
+Rows of a model with versions change over time. Of several with one key, the newest is the one whose
+versions are the greatest, compared one after the other.
+
+How each `type` is written to files: [files](s3-files.md#types). Types of a table are those of
+tables that an export makes.
+""".strip()
 _PROPERTIES = ('{"p": "Pro"}', '{"p": "10"}', '{"p": 10.0}', '{"p": null}', "{}")
 
 
 def models() -> str:
-    return "\n\n".join(["# Models", *(_model(model) for model in MODELS.values())])
+    return "\n\n".join([_MODELS, *(_model(model) for model in MODELS.values())])
 
 
 def filters() -> str:
@@ -81,8 +96,9 @@ run alone in the Dagster UI, and reads the destination anew.
   Rows of JSON lines are counted only with `verify: deep`, which reads every object whole and
   compares its SHA-256; without it, metadata says `landed_rows: not counted`.
 - `schema` reads the schema of every Parquet file, and the first lines of every JSON lines file.
-- `keys` reads the key columns of every row. For events the key is `uuid`. It tells of keys that
-  stand twice within one interval, not across intervals.
+- `keys` reads the key columns of every row, and with them the versions of a model that has any: on
+  S3, versions of one row may share an interval. It tells of keys that stand twice within one
+  interval, not across intervals.
 - `values` warns where values were replaced, and fails where rows were rejected: see
   [rejects](../howto/rejects.md).
 
@@ -93,26 +109,24 @@ delivered fails its checks, with the remedy.
 
 def _model(model: Model) -> str:
     rows = [_column(model, column) for column in model.columns]
-    defaults = tuple(model.default_columns)
+    defaults = (f"{kind} default" for kind in model.default_columns)
+    types = (f"{kind} type" for kind in _TABLE_TYPES)
+    versions = f"\nVersions: {_codes(model.versions)}.\n" if model.versions else ""
     return f"""
 ## {model.name}
 
 {model.description}
 
-Key: {", ".join(map(code, model.key))}. Membership (what may place a row in an interval):
-{", ".join(map(code, model.membership))}; the first is the default.
+Key: {_codes(model.key)}.
+{versions}
+Membership (what may place a row in an interval): {_codes(model.membership)}; the first is the
+default.
 
-{table(("column", "type", "null", *(f"{d} default" for d in defaults), "meaning"), rows)}
+{table(("column", "type", "null", *defaults, *types, "meaning"), rows)}
 
-`columns` of an export may name any of these, in any order; it must name the key.
 Where a source calls a column differently or lacks it:
 
 {_sourcing(model)}
-
-Types in files: {code("string")} and {code("int64")} are text and numbers in both formats;
-{code(type_name(pa.timestamp("us", "UTC")))} is a UTC timestamp of microseconds in Parquet and ISO
-8601 text in JSON lines; {code("json")} is text with the logical type JSON in Parquet, and the value
-itself in JSON lines. See [files](s3-files.md).
 """.strip()
 
 
@@ -122,8 +136,13 @@ def _column(model: Model, column: Column) -> tuple[str, ...]:
         code(type_name(column.type)),
         "yes" if column.nullable else "no",
         *("yes" if column.name in names else "" for names in model.default_columns.values()),
+        *(code(made(column)) for made in _TABLE_TYPES.values()),
         column.description,
     )
+
+
+def _codes(names: Iterable[str]) -> str:
+    return ", ".join(map(code, names))
 
 
 def _sourcing(model: Model) -> str:
@@ -134,8 +153,8 @@ def _sourcing(model: Model) -> str:
         if column.member_of:
             parent, member = column.member_of
             lines.append(f"- `{column.name}` is taken from `{member}` in `{parent}`.")
-        if column.optional:
-            lines.append(f"- `{column.name}` is NULL.")
+    optional = [column.name for column in model.columns if column.optional]
+    lines.append(f"- Without them in the source, {_codes(optional)} are NULL.")
     return "\n".join([*lines, "- Any other column must be there: else the run fails, and says so."])
 
 
