@@ -35,7 +35,7 @@ class Row:
     partition: str
     rows_read: int
     rows_landed: int
-    files: int
+    files: int | None
     bytes: int
     verdicts: tuple[Verdict, ...]
     checks: int
@@ -138,7 +138,7 @@ def _deliver(
         failure = next(e for e in result.all_events if e.is_step_failure)
         problem = failure.step_failure_data.error_display_string
         checks = len(checks_of(export))
-        return Row(export.name, key, 0, 0, 0, 0, tuple(verdicts), checks, problem)
+        return Row(export.name, key, 0, 0, None, 0, tuple(verdicts), checks, problem)
     return _row(export, key, _examination(export, resources, key), verdicts)
 
 
@@ -150,7 +150,7 @@ def _row(export: Export, key: str, it: Examination, verdicts: Sequence[Verdict])
         key,
         it.source.count(export.selection, it.interval),
         delivery.rows if landed.rows is None else landed.rows,
-        len(delivery.files or ()),
+        None if delivery.files is None else len(delivery.files),
         delivery.bytes,
         tuple(verdicts),
         len(checks_of(export)),
@@ -171,6 +171,12 @@ def table(rows: list[Row]) -> str:
 _LINE = "{:<16} {:<18} {:>8} {:>8} {:>6} {:>12}  {}"
 
 
+def _files(rows: list[Row]) -> int | str:
+    """How many; nothing for a destination that has none."""
+    known = [row.files for row in rows if row.files is not None]
+    return sum(known) if known else ""
+
+
 def _line(label: str, rows: list[Row]) -> str:
     verdicts = [verdict for row in rows for verdict in row.verdicts]
     return _LINE.format(
@@ -178,7 +184,7 @@ def _line(label: str, rows: list[Row]) -> str:
         label,
         sum(row.rows_read for row in rows),
         sum(row.rows_landed for row in rows),
-        sum(row.files for row in rows),
+        _files(rows),
         f"{sum(row.bytes for row in rows):,}",
         ", ".join(f"{verdicts.count(v)} {v}" for v in ("pass", "warn", "fail") if v in verdicts),
     )

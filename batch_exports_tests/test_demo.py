@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from batch_exports.local import parts, seaweedfs
+from batch_exports.local import parts, postgres_server, seaweedfs
 from batch_exports.local.sample_events import END, START
 
 PROGRAM = Path(sys.executable).with_name("batch-exports")
@@ -74,7 +74,7 @@ def rows(query: str) -> list[tuple[object, ...]]:
 def test_says_what_landed_where(demo: Demo) -> None:
     total = rows(f"select count(*) from {demo.lake}")[0][0]
     assert f"all 72 partitions {total:>9} {total:>8}" in demo.output
-    assert "75 of 75 partitions are good" in demo.output
+    assert "102 of 102 partitions are good" in demo.output
     assert demo.output.splitlines()[-1] == "See them in Dagster: make ui"
 
 
@@ -108,6 +108,57 @@ def test_every_day_of_purchases_holds_exactly_the_lakes_rows(demo: Demo) -> None
     assert rows(f"({ours}) except all ({theirs})") == []
 
 
+def in_postgres(state: Path, query: str) -> list[tuple[object, ...]]:
+    server = postgres_server.find(state / "postgres")
+    assert server is not None
+    with server.connect(server.exporter) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def test_every_event_stands_in_the_table_once(demo: Demo) -> None:
+    columns = "uuid, event, distinct_id, team_id"
+    theirs = rows(
+        f"select {columns}, epoch_us(timestamp), "
+        f"try(json_extract_string(properties, '$.\"$session_id\"')) from {demo.lake} order by uuid"
+    )
+    ours = in_postgres(
+        demo.state,
+        f"select {columns}, round(extract(epoch from timestamp) * 1000000)::bigint, "
+        "properties ->> '$session_id' from exports.events order by uuid",
+    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "versions", "value"),
+    [
+        (
+            "persons",
+            "team_id, distinct_id",
+            "person_distinct_id_version, person_version",
+            "person_id",
+        ),
+        ("sessions", "team_id, session_id", "end_timestamp", "pageview_count"),
+    ],
+)
+def test_every_key_stands_in_its_newest_version(
+    demo: Demo, model: str, key: str, versions: str, value: str
+) -> None:
+    newest = f"row_number() over (partition by {key} order by ({versions}) desc) = 1"
+    shown = versions.replace("end_timestamp", "epoch_us(end_timestamp)")
+    lake = f"read_parquet('{demo.state}/lake/{model}/**/*.parquet')"
+    theirs = rows(
+        f"select {key}, {shown}, {value} from {lake} qualify {newest} order by {key}",
+    )
+    exact = "round(extract(epoch from end_timestamp) * 1000000)::bigint"
+    ours = in_postgres(
+        demo.state,
+        f"select {key}, {versions.replace('end_timestamp', exact)}, {value} "
+        f"from exports.{model} order by {key}",
+    )
+    assert ours == theirs
+
+
 def test_every_interval_has_a_manifest_even_without_rows(demo: Demo) -> None:
     hours = int((END - START).total_seconds()) // 3600
     manifests = rows(
@@ -124,8 +175,12 @@ def test_nothing_is_left_beside_data_manifests_and_rejects(demo: Demo) -> None:
 
 def test_a_second_run_lands_nothing_twice(demo: Demo) -> None:
     before = etags(demo.state)
+    ledger = "select export, interval_start, delivered_at from exports._batch_exports_ledger"
+    entries = set(in_postgres(demo.state, ledger))
+    assert len(entries) == 3 + 12 + 12
     again = run_demo(demo.state)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "75 of 75 partitions are good" in again.stdout
+    assert "102 of 102 partitions are good" in again.stdout
     assert "delivering" not in again.stderr
     assert etags(demo.state) == before
+    assert set(in_postgres(demo.state, ledger)) == entries

@@ -8,14 +8,24 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
-from batch_exports.local import seaweedfs
+import pyarrow.parquet as pq
+
+from batch_exports.local import postgres_server, seaweedfs
 from batch_exports.local.generator import write_lake
+from batch_exports.local.person_generator import generate_persons
 from benchmarks.contenders import HOPS
 from benchmarks.ours import END, START
 from benchmarks.stopwatch import Lap
-from benchmarks.verify import fingerprint_of_delivery, fingerprint_of_lake
+from benchmarks.verify import (
+    fingerprint_of_delivery,
+    fingerprint_of_lake,
+    postgres_equals_lake,
+)
 
 
 def main() -> None:
@@ -30,6 +40,38 @@ def main() -> None:
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="bench-"))
     folder.mkdir(parents=True, exist_ok=True)
+    lake = _lay_lake(folder, options.rows)
+    try:
+        for hop in options.hop or HOPS:
+            with _SERVERS[hop](folder):
+                results = _run_hop(hop, lake, folder, options.repeat, options.only)
+                _print(hop, options.rows, results)
+                if any("batch_exports" in name for name in results):
+                    _verify(hop, lake, folder)
+    finally:
+        if options.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lay_lake(folder: Path, rows: int) -> Path:
+    """Events, and half as many persons in either half of the day, every other one in both."""
+    lake = folder / f"lake-{rows}"
+    if not lake.exists():
+        write_lake(lake, rows, start=START, end=END, files=4, hostile_share=0)
+        noon, count = START + timedelta(hours=12), rows // 2
+        (lake / "persons").mkdir()
+        for name, persons in {
+            "first": generate_persons(count, start=START, end=noon),
+            "second": generate_persons(count, start=noon, end=END, first=count // 2, version=1),
+        }.items():
+            with pq.ParquetWriter(lake / f"persons/{name}.parquet", persons.schema) as writer:
+                for batch in persons:
+                    writer.write_batch(batch)
+    return lake
+
+
+@contextmanager
+def _s3(folder: Path) -> Iterator[None]:
     server = seaweedfs.start(folder / "s3")
     try:
         os.environ |= {
@@ -40,21 +82,43 @@ def main() -> None:
         client = server.client()
         if not any(b["Name"] == "bench" for b in client.list_buckets()["Buckets"]):
             client.create_bucket(Bucket="bench")
-        lake = folder / f"lake-{options.rows}"
-        if not lake.exists():
-            write_lake(lake, options.rows, start=START, end=END, files=4, hostile_share=0)
-        for hop in options.hop or HOPS:
-            results = _run_hop(hop, lake, folder, options.repeat, options.only)
-            _print(hop, options.rows, results)
-            if any("batch_exports" in name for name in results):
-                same = fingerprint_of_delivery(client, "bench", hop) == fingerprint_of_lake(lake)
-                print(f"contents of ours equal the lake's: {'yes' if same else 'NO'}\n")
-                if not same:
-                    sys.exit(1)
+        yield
     finally:
         seaweedfs.stop(folder / "s3")
-        if options.folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _postgres(folder: Path) -> Iterator[None]:
+    server = postgres_server.start(folder / "postgres", {"max_wal_size": "8GB"})
+    try:
+        os.environ |= {
+            "BENCH_POSTGRES_FOLDER": str(folder / "postgres"),
+            "BENCH_POSTGRES_HOST": server.host,
+            "BENCH_POSTGRES_PORT": str(server.port),
+            "BENCH_POSTGRES_DATABASE": server.database,
+            "BENCH_POSTGRES_USER": server.exporter.user,
+            "BENCH_POSTGRES_PASSWORD": server.exporter.password,
+            "BENCH_POSTGRES_ROOT_CERT": str(server.root_certificate),
+        }
+        yield
+    finally:
+        postgres_server.stop(folder / "postgres")
+
+
+_SERVERS = {"parquet": _s3, "jsonlines": _s3, "postgres": _postgres, "persons": _postgres}
+
+
+def _verify(hop: str, lake: Path, folder: Path) -> None:
+    """Compare what the last run of ours delivered with the lake; exit where they differ."""
+    match hop:
+        case "postgres" | "persons":
+            same = postgres_equals_lake(hop, lake, postgres_server.find(folder / "postgres"))
+        case _:
+            client = seaweedfs.find(folder / "s3").client()
+            same = fingerprint_of_delivery(client, "bench", hop) == fingerprint_of_lake(lake)
+    print(f"contents of ours equal the lake's: {'yes' if same else 'NO'}\n")
+    if not same:
+        sys.exit(1)
 
 
 def _run_hop(

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import to_postgres
 from benchmarks.stopwatch import Lap, stopwatch
 
 COLUMNS = (
@@ -129,14 +130,21 @@ def our_pipeline(lake: Path, target: Path) -> Lap:
     """The export as a library: source to S3, without Dagster and checks."""
     from benchmarks.ours import pipeline
 
-    return pipeline(lake, os.environ["BENCH_FORMAT"])
+    return pipeline(lake, **_files())
 
 
 def our_run(lake: Path, target: Path) -> Lap:
     """The export as its user runs it: one Dagster run, all checks included."""
     from benchmarks.ours import run
 
-    return run(lake, os.environ["BENCH_FORMAT"])
+    return run(lake, **_files())
+
+
+def _files() -> dict[str, str]:
+    from benchmarks.ours import COMPRESSIONS
+
+    file_format = os.environ["BENCH_FORMAT"]
+    return {"file_format": file_format, "compression": COMPRESSIONS[file_format]}
 
 
 Contender = Callable[[Path, Path], Lap]
@@ -155,6 +163,19 @@ HOPS: dict[str, dict[str, Contender]] = {
         "DuckDB COPY json gzip to disk": duckdb_json,
         "batch_exports to S3, pipeline": our_pipeline,
         "batch_exports to S3, Dagster run with checks": our_run,
+    },
+    "postgres": {
+        "encoded rows through COPY FROM STDIN": to_postgres.limit_stdin,
+        "the same, with an index on the key": to_postgres.limit_stdin_indexed,
+        "encoded rows by the server's COPY FROM file": to_postgres.limit_file,
+        "batch_exports, pipeline": to_postgres.our_first_load,
+        "batch_exports, pipeline of two connections": to_postgres.our_first_load_by_two,
+        "batch_exports, rerun": to_postgres.our_rerun,
+        "batch_exports, Dagster run with checks": to_postgres.our_run,
+    },
+    "persons": {
+        "staged, encoded rows by MERGE": to_postgres.merge_limit,
+        "batch_exports, merge": to_postgres.our_merge,
     },
 }
 """Contenders by hop; the first of each hop is what the others are measured against."""

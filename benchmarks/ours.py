@@ -1,15 +1,24 @@
-"""Our exports of the benchmark's lake to the benchmark's S3 server."""
+"""Our exports of the benchmark's lake to the benchmark's servers."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks.stopwatch import Lap, stopwatch
 
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
 
-DEFS = """\
+_LAKE = """\
+type: batch_exports.LakeSource
+attributes:
+  name: lake
+  path: "{lake}"
+"""
+_S3 = """\
+---
 type: batch_exports.S3Connection
 attributes:
   name: s3
@@ -18,11 +27,6 @@ attributes:
   allow_http: true
   aws_access_key_id: {{env: BENCH_S3_KEY}}
   aws_secret_access_key: {{env: BENCH_S3_SECRET}}
----
-type: batch_exports.LakeSource
-attributes:
-  name: lake
-  path: "{lake}"
 ---
 type: batch_exports.S3BatchExport
 attributes:
@@ -38,16 +42,41 @@ attributes:
   file_format: {file_format}
   compression: {compression}
 """
-_COMPRESSIONS = {"parquet": "zstd", "jsonlines": "gzip"}
+_POSTGRES = """\
+---
+type: batch_exports.PostgresConnection
+attributes:
+  name: postgres
+  host: "{{{{ env.BENCH_POSTGRES_HOST }}}}"
+  port: "{{{{ env.BENCH_POSTGRES_PORT }}}}"
+  database: "{{{{ env.BENCH_POSTGRES_DATABASE }}}}"
+  user: "{{{{ env.BENCH_POSTGRES_USER }}}}"
+  password: {{env: BENCH_POSTGRES_PASSWORD}}
+  ssl_root_cert: "{{{{ env.BENCH_POSTGRES_ROOT_CERT }}}}"
+---
+type: batch_exports.PostgresBatchExport
+attributes:
+  name: bench
+  source: lake
+  model: {model}
+  interval: day
+  start: "2026-11-01"
+  end: "2026-11-02"
+  connection: postgres
+  schema: bench
+  table: {model}
+  parallelism: {parallelism}
+"""
+COMPRESSIONS = {"parquet": "zstd", "jsonlines": "gzip"}
 
 
-def run(lake: Path, file_format: str) -> Lap:
+def run(lake: Path, **settings: Any) -> Lap:
     """One Dagster run with all checks; raises where one does not pass."""
     import dagster as dg
 
     from batch_exports.definitions import load_definitions
 
-    _use_definitions(lake, file_format)
+    _use_definitions(lake, settings)
     job = load_definitions().resolve_job_def("bench_job")
     with dg.DagsterInstance.ephemeral() as instance, stopwatch() as lap:
         result = job.execute_in_process(partition_key="2026-11-01", instance=instance)
@@ -57,34 +86,46 @@ def run(lake: Path, file_format: str) -> Lap:
     return lap
 
 
-def pipeline(lake: Path, file_format: str) -> Lap:
+def pipeline(lake: Path, **settings: Any) -> Lap:
     """Source, transforms and destination alone."""
-    import dagster as dg
-
-    from batch_exports.components.s3_batch_export import S3BatchExport
-    from batch_exports.definitions import component_tree, load_definitions
     from batch_exports.interval import DataInterval
-    from batch_exports.memory import return_freed_memory
 
-    _use_definitions(lake, file_format)
-    tree = component_tree()
-    resources = load_definitions(tree).resources or {}
-    export = tree.get_all_components(S3BatchExport)[0].export()
-    return_freed_memory()
-    with ExitStack() as stack:
-        built = stack.enter_context(
-            dg.build_resources({name: resources[name] for name in export.resources})
-        )
-        destination, source = export.destination(built), export.reader(built)
-        interval = DataInterval(START, END)
-        with stopwatch() as lap, source.read(export.selection, interval) as batches:
-            destination.write(batches, interval, "bench")
+    interval = DataInterval(START, END)
+    with (
+        export(lake, **settings) as (selection, source, destination),
+        stopwatch() as lap,
+        source.read(selection, interval) as batches,
+    ):
+        destination.write(batches, interval, "bench")
     return lap
 
 
-def _use_definitions(lake: Path, file_format: str) -> None:
-    folder = lake.parent / f"defs-{file_format}"
+@contextmanager
+def export(lake: Path, **settings: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Selection, source and destination of the export."""
+    import dagster as dg
+
+    from batch_exports.components.batch_export import BatchExport
+    from batch_exports.definitions import component_tree, load_definitions
+    from batch_exports.memory import return_freed_memory
+
+    _use_definitions(lake, settings)
+    tree = component_tree()
+    resources = load_definitions(tree).resources or {}
+    [component] = tree.get_all_components(BatchExport)  # type: ignore[type-abstract]
+    found = component.export()
+    return_freed_memory()
+    with ExitStack() as stack:
+        built = stack.enter_context(
+            dg.build_resources({name: resources[name] for name in found.resources})
+        )
+        yield found.selection, found.reader(built), found.destination(built)
+
+
+def _use_definitions(lake: Path, settings: dict[str, Any]) -> None:
+    template = _S3 if "file_format" in settings else _POSTGRES
+    folder = lake.parent / f"defs-{'-'.join(map(str, settings.values()))}"
     folder.mkdir(exist_ok=True)
-    text = DEFS.format(lake=lake, file_format=file_format, compression=_COMPRESSIONS[file_format])
+    text = (_LAKE + template).format(lake=lake, **settings)
     (folder / "defs.yaml").write_text(text)
     os.environ["BATCH_EXPORTS_DEFS"] = str(folder)

@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect
 
-from batch_exports.checks import CHECKS
+from batch_exports.checks import CHECKS, CHECKS_OF_MERGES
 from batch_exports.definitions import load_definitions
-from batch_exports.local import seaweedfs
+from batch_exports.local import postgres_server, seaweedfs
 from batch_exports.local.lake import lay_lake
 from batch_exports_tests.browser.webserver import INSTANCE, dagster_webserver
 
@@ -21,8 +21,13 @@ SHOTS = os.environ.get("BATCH_EXPORTS_SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
-def ui(s3_server: seaweedfs.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The demo's definitions in a web server, with one partition delivered and checked."""
+def ui(
+    s3_server: seaweedfs.Server,
+    postgres_server: postgres_server.Server,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The demo's definitions in a web server, with one partition delivered and checked to S3, and
+    one to PostgreSQL."""
     folder = tmp_path_factory.mktemp("ui")
     lay_lake(folder / "lake")
     s3_server.client().create_bucket(Bucket="ui-demo")
@@ -37,12 +42,21 @@ def ui(s3_server: seaweedfs.Server, tmp_path_factory: pytest.TempPathFactory) ->
             "S3_SECRET_ACCESS_KEY": s3_server.admin.secret_access_key,
             "S3_BUCKET": "ui-demo",
             "LAKE": str(folder / "lake"),
+            "POSTGRES_HOST": postgres_server.host,
+            "POSTGRES_PORT": str(postgres_server.port),
+            "POSTGRES_DATABASE": postgres_server.database,
+            "POSTGRES_USER": postgres_server.exporter.user,
+            "POSTGRES_PASSWORD": postgres_server.exporter.password,
+            "POSTGRES_ROOT_CERT": str(postgres_server.root_certificate),
+            "POSTGRES_SCHEMA": "exports",
         }.items():
             environment.setenv(f"BATCH_EXPORTS_LOCAL_{name}", value)
         environment.setenv("DAGSTER_HOME", str(home))
-        job = load_definitions().resolve_job_def("events_archive_job")
+        definitions = load_definitions()
         with dg.DagsterInstance.get() as instance:
-            assert job.execute_in_process(partition_key=KEY, instance=instance).success
+            for name in ("events_archive", "persons_table"):
+                job = definitions.resolve_job_def(f"{name}_job")
+                assert job.execute_in_process(partition_key=KEY, instance=instance).success
         with dagster_webserver(home, "-m", "batch_exports.definitions") as url:
             yield url
 
@@ -81,6 +95,14 @@ def test_its_checks(page: Page, ui: str) -> None:
         expect(page.get_by_text(name, exact=True).first).to_be_visible()
     expect(page.get_by_text("Succeeded", exact=True)).to_have_count(len(CHECKS))
     shoot(page, "checks")
+
+
+def test_the_checks_of_a_table_that_merges(page: Page, ui: str) -> None:
+    page.goto(f"{ui}/assets/postgres/persons_table?view=checks&checkDetail=versions")
+    expect(page.get_by_text("Passed").first).to_be_visible()
+    for name in (*CHECKS, *CHECKS_OF_MERGES):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible()
+    shoot(page, "table-checks")
 
 
 def test_where_its_rows_come_from(page: Page, ui: str) -> None:

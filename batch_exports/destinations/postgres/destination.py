@@ -154,8 +154,10 @@ class PostgresDestination:
         self, interval: DataInterval, run_id: str
     ) -> Generator[psycopg.Connection[Any], None, None]:
         with (
-            postgres_errors(self.uri(interval), schema=self.name.schema),
             self._connect(interval, run_id) as connection,
+            postgres_errors(
+                self.uri(interval), user=connection.info.user, schema=self.name.schema
+            ),
         ):
             yield connection
 
