@@ -1,22 +1,33 @@
 """Rows that the destination can hold, parted from those that it cannot."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch_exports.errors import Terminal
 from batch_exports.models import JSON
+from batch_exports.transform import jsonb
 from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
-from batch_exports.transform.json_text import positions_failing, positions_mask, repair
+from batch_exports.transform.json_text import is_too_deep, positions_mask, repair
+from batch_exports.transform.lists import with_elements
+from batch_exports.transform.ranges import bounds_of_years, not_finite, outside
+from batch_exports.transform.text import mend_nul, mend_utf8, too_long
 
 NOT_UTF8 = "has bytes that are not UTF-8"
+NUL = "has the character U+0000"
 LONE_SURROGATE = "has an escaped surrogate without its partner"
 NOT_JSON = "is not valid JSON"
+TOO_DEEP = "is nested too deep to be read"
+BEYOND_NUMERIC = (
+    f"has a number of more than {jsonb.DIGITS_BEFORE_POINT} digits before its point, "
+    f"or {jsonb.DIGITS_AFTER_POINT} after it"
+)
+TOO_LARGE = f"takes more than {jsonb.MOST_BYTES} bytes as jsonb, or has too many members"
+NOT_FINITE = "is not a finite number"
 MISSING = "is missing, and the column takes no NULL"
 
 
@@ -51,9 +62,10 @@ def clean(
     key: Sequence[str],
 ) -> Cleaned:
     """Part the rows of a batch. Raises `Terminal`, naming row and column, under policy `fail`."""
-    columns, findings = list(batch.columns), list[Finding]()
+    columns, findings = list(batch.columns), _check_rows(batch, capabilities.row_bytes)
     for index, field in enumerate(batch.schema):
-        if not field.nullable and columns[index].null_count:
+        required = not field.nullable or field.name in capabilities.required
+        if required and columns[index].null_count:
             nulls = pc.indices_nonzero(pc.is_null(columns[index])).to_pylist()
             findings += _findings(field.name, nulls, MISSING, replaced=False)
         columns[index], found = _clean_column(field, columns[index], capabilities)
@@ -63,7 +75,7 @@ def clean(
     if policy is OnUnrepresentable.FAIL:
         raise _failure(batch, min(findings, key=lambda finding: finding.position), key)
     if policy is OnUnrepresentable.REJECT:
-        findings = [Finding(f.position, f.column, f.reason, replaced=False) for f in findings]
+        findings = [replace(finding, replaced=False) for finding in findings]
     rejected = {finding.position for finding in findings if not finding.replaced}
     replaced = {finding.position for finding in findings} - rejected
     mended = pa.RecordBatch.from_arrays(columns, schema=batch.schema)
@@ -75,60 +87,122 @@ def clean(
     )
 
 
-def _clean_column(
-    field: pa.Field, values: pa.Array, capabilities: Capabilities
-) -> tuple[pa.Array, list[Finding]]:
-    if field.type.equals(JSON):
-        storage, findings = _clean_text(field.name, values.storage)
-        if capabilities.parses_json:
-            storage, more = _clean_json(field.name, storage)
-            findings += more
-        return pa.ExtensionArray.from_storage(JSON, storage), findings
-    if pa.types.is_string(field.type):
-        return _clean_text(field.name, values)
-    if pa.types.is_timestamp(field.type) and capabilities.years:
-        return values, _check_years(field.name, values, capabilities.years)
-    return values, []
-
-
-def _clean_text(column: str, values: pa.Array) -> tuple[pa.Array, list[Finding]]:
-    bad = positions_failing(len(values), partial(_is_utf8, values))
-    if not bad:
-        return values, []
-    mended = [values.cast(pa.binary())[p].as_py().decode(errors="replace") for p in bad]
-    mask = positions_mask(bad, len(values))
-    values = pc.replace_with_mask(values, mask, pa.array(mended, pa.string()))
-    return values, _findings(column, bad, NOT_UTF8, replaced=True)
-
-
-def _is_utf8(values: pa.Array, start: int, stop: int) -> bool:
-    try:
-        values.slice(start, stop - start).validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _clean_json(column: str, values: pa.Array) -> tuple[pa.Array, list[Finding]]:
-    repaired = repair(values)
-    return repaired.values, [
-        *_findings(column, repaired.replaced, LONE_SURROGATE, replaced=True),
-        *_findings(column, repaired.invalid, NOT_JSON, replaced=False),
+def _check_rows(batch: pa.RecordBatch, limit: int | None) -> list[Finding]:
+    """What is too large as a whole, whichever of its values makes it so: the largest is named."""
+    if limit is None or batch.nbytes <= limit:
+        return []
+    rows = [batch.slice(position, 1) for position in range(batch.num_rows)]
+    return [
+        Finding(
+            position,
+            max(batch.schema.names, key=lambda name: row.column(name).nbytes),
+            f"is of a row of {row.nbytes} bytes, and a row may have {limit}",
+            replaced=False,
+        )
+        for position, row in enumerate(rows)
+        if row.nbytes > limit
     ]
 
 
-def _check_years(column: str, values: pa.Array, years: tuple[int, int]) -> list[Finding]:
-    first = _microseconds(datetime(years[0], 1, 1, tzinfo=UTC))
-    end = _microseconds(datetime(years[1], 12, 31, tzinfo=UTC)) + 86_400_000_000
-    instants = values.cast(pa.int64())
-    outside = pc.or_(pc.less(instants, first), pc.greater_equal(instants, end))
-    bad = pc.indices_nonzero(pc.fill_null(outside, False)).to_pylist()
-    reason = f"lies outside the years {years[0]} to {years[1]}"
-    return _findings(column, bad, reason, replaced=False)
+def _clean_column(
+    field: pa.Field, values: pa.Array, capabilities: Capabilities
+) -> tuple[pa.Array, list[Finding]]:
+    name, type_ = field.name, field.type
+    if type_.equals(JSON):
+        clean_storage = _clean_json if capabilities.parses_json else _clean_text
+        storage, findings = clean_storage(name, values.storage, capabilities)
+        return pa.ExtensionArray.from_storage(JSON, storage), findings
+    if pa.types.is_string(type_):
+        return _clean_text(name, values, capabilities)
+    if _is_list_of_text(type_):
+        return _clean_lists(name, values, capabilities)
+    return values, _check_range(name, values, capabilities)
 
 
-def _microseconds(moment: datetime) -> int:
-    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000
+def _clean_text(
+    column: str, values: pa.Array, capabilities: Capabilities
+) -> tuple[pa.Array, list[Finding]]:
+    values, bad = mend_utf8(values)
+    findings = _findings(column, bad, NOT_UTF8, replaced=True)
+    if not capabilities.holds_nul:
+        values, bad = mend_nul(values)
+        findings += _findings(column, bad, NUL, replaced=True)
+    return values, findings + _check_length(column, values, capabilities)
+
+
+def _clean_lists(
+    column: str, values: pa.Array, capabilities: Capabilities
+) -> tuple[pa.Array, list[Finding]]:
+    texts, findings = _clean_text(column, values.flatten(), capabilities)
+    if not findings:
+        return values, []
+    lengths = pc.fill_null(pc.list_value_length(values), 0)
+    rows = np.repeat(np.arange(len(values)), lengths)
+    # Several texts of one list may have the same fault, which is one finding.
+    of_rows = [replace(finding, position=int(rows[finding.position])) for finding in findings]
+    return with_elements(values, texts), list(dict.fromkeys(of_rows))
+
+
+def _clean_json(
+    column: str, values: pa.Array, capabilities: Capabilities
+) -> tuple[pa.Array, list[Finding]]:
+    values, not_utf8 = mend_utf8(values)
+    repaired = repair(values)
+    deep = [p for p in repaired.invalid if is_too_deep(values[p].as_buffer().to_pybytes())]
+    invalid = sorted({*repaired.invalid} - {*deep})
+    findings = [
+        *_findings(column, not_utf8, NOT_UTF8, replaced=True),
+        *_findings(column, repaired.replaced, LONE_SURROGATE, replaced=True),
+        *_findings(column, deep, TOO_DEEP, replaced=False),
+        *_findings(column, invalid, NOT_JSON, replaced=False),
+    ]
+    values = repaired.values
+    if capabilities.jsonb:
+        # These rows are rejected, whatever else may be wrong with them.
+        if repaired.invalid:
+            values = pc.if_else(positions_mask(repaired.invalid, len(values)), None, values)
+        values, found = _fit_jsonb(column, values)
+        findings += found
+    return values, findings + _check_length(column, values, capabilities)
+
+
+def _fit_jsonb(column: str, values: pa.Array) -> tuple[pa.Array, list[Finding]]:
+    fitted = jsonb.fit(values)
+    return fitted.values, [
+        *_findings(column, fitted.replaced, NUL, replaced=True),
+        *_findings(column, fitted.beyond_numeric, BEYOND_NUMERIC, replaced=False),
+        *_findings(column, fitted.too_deep, TOO_DEEP, replaced=False),
+        *_findings(column, fitted.too_large, TOO_LARGE, replaced=False),
+    ]
+
+
+def _check_length(column: str, values: pa.Array, capabilities: Capabilities) -> list[Finding]:
+    limit = capabilities.characters.get(column)
+    if limit is None:
+        return []
+    return [
+        Finding(
+            position,
+            column,
+            f"has {length} characters, and the column takes {limit}",
+            replaced=False,
+        )
+        for position, length in too_long(values, limit)
+    ]
+
+
+def _check_range(column: str, values: pa.Array, capabilities: Capabilities) -> list[Finding]:
+    if pa.types.is_timestamp(values.type) and capabilities.years:
+        first, last = capabilities.years
+        bad = outside(values.cast(pa.int64()), *bounds_of_years(first, last))
+        return _findings(column, bad, f"lies outside the years {first} to {last}", replaced=False)
+    if pa.types.is_integer(values.type) and column in capabilities.integers:
+        least, greatest = capabilities.integers[column]
+        bad = outside(values, least, greatest)
+        return _findings(column, bad, f"lies outside {least} to {greatest}", replaced=False)
+    if pa.types.is_floating(values.type) and not capabilities.holds_nan:
+        return _findings(column, not_finite(values), NOT_FINITE, replaced=False)
+    return []
 
 
 def _findings(
@@ -153,18 +227,22 @@ def _aside(batch: pa.RecordBatch, findings: list[Finding]) -> pa.RecordBatch:
 def aside_schema(schema: pa.Schema) -> pa.Schema:
     """The columns in which originals of changed and rejected rows are kept."""
     marks = [pa.field(name, pa.string()) for name in ("_action", "_column", "_reason")]
-    return pa.schema(
-        [*marks, *(pa.field(f.name, pa.binary() if _is_text(f.type) else f.type) for f in schema)]
-    )
+    return pa.schema([*marks, *(pa.field(f.name, _raw_type(f.type)) for f in schema)])
 
 
 def _raw(values: pa.Array) -> pa.Array:
     storage = values.storage if values.type.equals(JSON) else values
-    return storage.cast(pa.binary()) if _is_text(values.type) else values
+    return storage.cast(_raw_type(values.type))
 
 
-def _is_text(type_: pa.DataType) -> bool:
-    return bool(type_.equals(JSON) or pa.types.is_string(type_))
+def _raw_type(type_: pa.DataType) -> pa.DataType:
+    if type_.equals(JSON) or pa.types.is_string(type_):
+        return pa.binary()
+    return pa.list_(pa.binary()) if _is_list_of_text(type_) else type_
+
+
+def _is_list_of_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_list(type_) and pa.types.is_string(type_.value_type))
 
 
 def _failure(batch: pa.RecordBatch, finding: Finding, key: Sequence[str]) -> Terminal:

@@ -77,6 +77,25 @@ def repair(values: pa.Array) -> Repaired:
     )
 
 
+def is_too_deep(text: bytes) -> bool:
+    """Whether text is nested too deep to tell whether it is JSON: about as deep as Python's
+    recursion limit."""
+    try:
+        _RAW.decode(mend_surrogates(text))
+    except RecursionError:
+        return True
+    except _NOT_JSON:
+        pass
+    return False
+
+
+def longer_than(values: pa.Array, size: int) -> list[int]:
+    """The positions of text of more than so many bytes."""
+    lengths = pc.binary_length(values)
+    positions: list[int] = pc.indices_nonzero(pc.greater(lengths, size)).to_pylist()
+    return positions
+
+
 def positions_failing(length: int, passes: Callable[[int, int], bool]) -> list[int]:
     """The positions that fail a test of whole spans `(start, stop)`, found by halving spans."""
     failing: list[int] = []

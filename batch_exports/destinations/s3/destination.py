@@ -52,10 +52,11 @@ COMPRESSIONS: Mapping[str, tuple[str, ...]] = {
 """The codecs of each file format, by the names that the configuration gives them."""
 
 # JSON lines' readers parse JSON columns with the line, and DuckDB refuses a Parquet file in which
-# one value of a column marked as JSON is none. ISO 8601 has years of four digits.
+# one value of a column marked as JSON is none. ISO 8601 has years of four digits, and JSON's
+# numbers are finite.
 _CAPABILITIES = {
     "parquet": Capabilities(parses_json=True),
-    "jsonlines": Capabilities(parses_json=True, years=(1, 9999)),
+    "jsonlines": Capabilities(parses_json=True, holds_nan=False, years=(1, 9999)),
 }
 
 
