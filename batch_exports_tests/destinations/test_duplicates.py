@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -76,6 +77,21 @@ def test_a_pass_holds_only_its_share_of_the_keys(monkeypatch: pytest.MonkeyPatch
     assert len(held) == 10
     assert sum(held) == 1_000
     assert max(held) < 200
+
+
+def test_instants_in_keys_are_told_as_text() -> None:
+    moment = datetime(2026, 11, 1, 9, 30, 0, 1, UTC)
+    table = pa.table(
+        {
+            "id": ["a", "a", "a", "b"],
+            "end": pa.array(
+                [moment, moment, moment.replace(hour=8), None], pa.timestamp("us", "UTC")
+            ),
+        }
+    )
+    found = audit_keys(lambda: table.to_batches(1), ["id", "end"], 4)
+    assert (found.rows, found.nulls, found.duplicates) == (4, 1, 1)
+    assert found.examples == ("{'id': 'a', 'end': '2026-11-01 09:30:00.000001+00:00'}",)
 
 
 def batches(

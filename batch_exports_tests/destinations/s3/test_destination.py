@@ -1,14 +1,19 @@
 """Deliveries to S3: the suite of all destinations, and what only S3 has."""
 
 import hashlib
+import json
+import math
 import os
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from batch_exports.destinations.s3.destination import COMPRESSIONS
 from batch_exports.errors import Terminal
+from batch_exports.models import SESSIONS, Projection
 from batch_exports_tests.destinations.rows import HOUR, PROJECTION, as_rows, make_rows, stream
 from batch_exports_tests.destinations.s3.adapter import S3Adapter
 from batch_exports_tests.destinations.suite import Suite, assert_sound
@@ -17,6 +22,11 @@ ENCRYPTIONS = {
     "AES256": {"ServerSideEncryption": "AES256"},
     "aws:kms": {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/exports"},
 }
+SPEEDS = Projection(
+    SESSIONS,
+    SESSIONS.select(("team_id", "session_id", "end_timestamp", "vitals_lcp"), "s3"),
+    "inserted_at",
+)
 CODECS = [(f, c) for f, codecs in COMPRESSIONS.items() for c in codecs]
 
 
@@ -189,3 +199,34 @@ def test_no_empty_file_follows_one_that_is_just_full(s3: S3Adapter, file_format:
     delivery = destination.write(stream(rows, batch_rows=1), HOUR, "run-1")
     assert [file.rows for file in delivery.files] == [1] * 5
     assert s3.read(destination, HOUR) == as_rows(rows)
+
+
+def test_json_lines_have_no_numbers_that_json_has_not(s3: S3Adapter) -> None:
+    rows = sessions([1.5, math.nan, None, math.inf, -math.inf])
+    destination = s3.destination(SPEEDS, file_format="jsonlines", compression="none")
+    delivery = destination.write(stream(rows), HOUR, "run-1")
+    assert (delivery.rows, delivery.rejected) == (2, 3)
+    lines = s3.body(s3.data_keys(destination, HOUR)[0]).decode().splitlines()
+    assert [json.loads(line)["vitals_lcp"] for line in lines] == [1.5, None]
+    kept = s3.originals(destination, HOUR)
+    assert [row["_column"] for row in kept] == ["vitals_lcp"] * 3
+    assert [str(row["vitals_lcp"]) for row in kept] == ["nan", "inf", "-inf"]
+
+
+def test_parquet_has_them(s3: S3Adapter) -> None:
+    values = [1.5, math.nan, None, math.inf, -math.inf]
+    destination = s3.destination(SPEEDS)
+    delivery = destination.write(stream(sessions(values)), HOUR, "run-1")
+    assert (delivery.rows, delivery.rejected) == (5, 0)
+    landed = pq.read_table(pa.BufferReader(s3.body(s3.data_keys(destination, HOUR)[0])))
+    assert list(map(str, landed["vitals_lcp"].to_pylist())) == list(map(str, values))
+
+
+def sessions(speeds: list[float | None]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {"team_id": 1, "session_id": f"{n}", "end_timestamp": HOUR.start, "vitals_lcp": speed}
+            for n, speed in enumerate(speeds)
+        ],
+        SPEEDS.schema,
+    )
