@@ -11,7 +11,9 @@ from batch_exports.transform.capabilities import Capabilities
 
 _INTEGERS = {"int2": 2**15, "int4": 2**31}
 # 4714-11-24 BC, in years as astronomers count them; the end lies beyond Arrow's.
-_YEARS = (1, 9999)
+_YEARS = (-4712, 294_276)
+# A row is put together in one piece of memory, which may have 1 GiB at the most (MaxAllocSize).
+_ROW_BYTES = 2**30 - 2**20
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def _capabilities(places: Sequence[TableColumn]) -> Capabilities:
             for p in places
             if p.type in _INTEGERS
         },
+        row_bytes=_ROW_BYTES,
         required=frozenset(place.name for place in places if place.required),
     )
 
