@@ -32,7 +32,7 @@ def delivered(versions: pl.DataFrame, label: str, *order: str) -> pl.DataFrame:
     rows = ordered.height
     luck = chance.fractions(f"{label} luck", rows)
     hours = 1 + chance.below(f"{label} delay", rows, 12)
-    delayed = pl.col("inserted_at") + pl.duration(hours=hours)
+    delayed = pl.col("inserted_at") + pl.duration(hours=pl.lit(hours))
     first = ordered.with_columns(
         pl.when((luck < 0.03) & (delayed < END))
         .then(delayed)
