@@ -21,7 +21,7 @@ from batch_exports.errors import ConfigurationError
 from batch_exports.export import Export, Extraction
 from batch_exports.interval import DataInterval, parse_rhythm
 from batch_exports.io_manager import BatchExportIOManager
-from batch_exports.models import MODELS, Model, type_name
+from batch_exports.models import MODELS, Column, Model, type_name
 from batch_exports.sources.source import Selection
 from batch_exports.transform.capabilities import OnUnrepresentable
 from batch_exports.transform.filters import Operator, PropertyFilter, RowFilter
@@ -226,7 +226,7 @@ class BatchExport(YamlComponent):
             tags={"model": export.selection.model.name, "destination": self.kind},
             metadata={
                 **self.asset_metadata,
-                "dagster/column_schema": _column_schema(export),
+                "dagster/column_schema": self._column_schema(export),
                 "dagster/column_lineage": _column_lineage(export),
             },
         )
@@ -248,6 +248,26 @@ class BatchExport(YamlComponent):
     @property
     def _kinds(self) -> set[str]:
         return set()
+
+    def _column_type(self, column: Column) -> str:
+        """The column's type at the destination."""
+        return type_name(column.type)
+
+    def _column_schema(self, export: Export) -> dg.TableSchema:
+        key = export.selection.model.key
+        return dg.TableSchema(
+            [
+                dg.TableColumn(
+                    column.name,
+                    self._column_type(column),
+                    column.description,
+                    constraints=dg.TableColumnConstraints(
+                        nullable=column.nullable, unique=(column.name,) == key
+                    ),
+                )
+                for column in export.selection.columns
+            ]
+        )
 
     def _description(self, export: Export) -> str:
         """What an engineer who meets the asset in the UI wants to know of this export."""
@@ -286,23 +306,6 @@ def _wait_until_due(context: dg.AssetExecutionContext, export: Export) -> None:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _column_schema(export: Export) -> dg.TableSchema:
-    key = export.selection.model.key
-    return dg.TableSchema(
-        [
-            dg.TableColumn(
-                column.name,
-                type_name(column.type),
-                column.description,
-                constraints=dg.TableColumnConstraints(
-                    nullable=column.nullable, unique=(column.name,) == key
-                ),
-            )
-            for column in export.selection.columns
-        ]
-    )
 
 
 def _column_lineage(export: Export) -> dg.TableColumnLineage:

@@ -15,7 +15,9 @@ from batch_exports.destinations.postgres.destination import PostgresDestination
 from batch_exports.destinations.postgres.preparation import WriteMode
 from batch_exports.destinations.postgres.rejects import rejects_of
 from batch_exports.destinations.postgres.table import TableName
+from batch_exports.destinations.postgres.types import made_type
 from batch_exports.errors import ConfigurationError
+from batch_exports.models import Column
 from batch_exports.sources.source import Selection
 
 # PostgreSQL cuts longer names in silence: NAMEDATALEN - 1.
@@ -140,6 +142,9 @@ class PostgresBatchExport(BatchExport):
             "dagster/storage_kind": "postgres",
             "write_mode": self._mode,
         }
+
+    def _column_type(self, column: Column) -> str:
+        return made_type(column)
 
     @property
     def _table(self) -> str:

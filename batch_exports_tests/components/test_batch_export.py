@@ -6,17 +6,20 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from batch_exports.checks import CHECKS
+from batch_exports.checks import CHECKS, CHECKS_OF_MERGES
 from batch_exports.definitions import load_definitions
+from batch_exports.local.postgres_server import Server
 from batch_exports.models import EVENTS
 
 ARCHIVE = dg.AssetKey(["s3", "events_archive"])
 DAILY = dg.AssetKey(["s3", "purchases_daily"])
+PERSONS = dg.AssetKey(["postgres", "persons_table"])
+TABLES = [dg.AssetKey(["postgres", f"{name}_table"]) for name in ("events", "sessions")]
 LAKE = dg.AssetKey(["lake", "events"])
 
 
 @pytest.fixture(scope="module")
-def demo() -> dg.Definitions:
+def demo(postgres_server: Server) -> dg.Definitions:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("BATCH_EXPORTS_DEFS", raising=False)
         for name, value in {
@@ -25,6 +28,13 @@ def demo() -> dg.Definitions:
             "S3_SECRET_ACCESS_KEY": "secret",
             "S3_BUCKET": "exports",
             "LAKE": "/lake",
+            "POSTGRES_HOST": "127.0.0.1",
+            "POSTGRES_PORT": "5432",
+            "POSTGRES_DATABASE": "analytics",
+            "POSTGRES_USER": "exporter",
+            "POSTGRES_PASSWORD": "secret",
+            "POSTGRES_ROOT_CERT": str(postgres_server.root_certificate),
+            "POSTGRES_SCHEMA": "exports",
         }.items():
             environment.setenv(f"BATCH_EXPORTS_LOCAL_{name}", value)
         return load_definitions()
@@ -74,6 +84,30 @@ def test_the_exports_of_the_demo(demo: dg.Definitions) -> None:
         "first": "2026-11-01",
         "last": "2026-11-03",
     }
+    assert told(spec_of(demo, PERSONS)) == {
+        "group": "exports",
+        "kinds": ["postgres"],
+        "owners": ["team:growth"],
+        "tags": {"model": "persons", "destination": "postgres"},
+        "deps": ["lake/persons"],
+        "uri": "postgresql://warehouse/exports/persons",
+        "partitions": 12,
+        "first": "2026-11-01-00:00",
+        "last": "2026-11-03-18:00",
+    }
+
+
+def test_columns_of_a_table_have_its_types(demo: dg.Definitions) -> None:
+    schema = spec_of(demo, PERSONS).metadata["dagster/column_schema"]
+    assert {c.name: c.type for c in schema.columns} == {
+        "team_id": "INTEGER",
+        "distinct_id": "TEXT",
+        "person_id": "TEXT",
+        "properties": "JSONB",
+        "person_distinct_id_version": "INTEGER",
+        "person_version": "INTEGER",
+        "created_at": "TIMESTAMP WITH TIME ZONE",
+    }
 
 
 def test_columns_are_known_before_the_first_run(demo: dg.Definitions) -> None:
@@ -110,8 +144,10 @@ def test_the_code_reference_is_the_place_in_yaml(
 
 def test_each_has_its_checks_its_job_and_its_schedule(demo: dg.Definitions) -> None:
     keys = demo.resolve_asset_graph().asset_check_keys
-    assert keys == {dg.AssetCheckKey(a, n) for a in (ARCHIVE, DAILY) for n in CHECKS}
-    for name in ("events_archive", "purchases_daily"):
+    assets = [ARCHIVE, DAILY, PERSONS, *TABLES]
+    merged = {dg.AssetCheckKey(a, n) for a in (PERSONS, TABLES[1]) for n in CHECKS_OF_MERGES}
+    assert keys == {dg.AssetCheckKey(a, n) for a in assets for n in CHECKS} | merged
+    for name in (key.path[-1] for key in assets):
         schedule = demo.resolve_schedule_def(f"{name}_schedule")
         assert schedule.job_name == f"{name}_job"
         assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
