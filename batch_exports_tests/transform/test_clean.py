@@ -1,5 +1,6 @@
 """Every row is delivered or set aside, with its original bytes."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,12 +11,18 @@ from hypothesis import strategies as st
 
 from batch_exports.errors import Terminal
 from batch_exports.models import JSON
+from batch_exports.transform import jsonb
 from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
 from batch_exports.transform.clean import (
+    BEYOND_NUMERIC,
     LONE_SURROGATE,
     MISSING,
+    NOT_FINITE,
     NOT_JSON,
     NOT_UTF8,
+    NUL,
+    TOO_DEEP,
+    TOO_LARGE,
     Cleaned,
     aside_schema,
     clean,
@@ -197,3 +204,162 @@ def test_null_where_none_may_be_is_rejected(policy: OnUnrepresentable) -> None:
     ]
     with pytest.raises(Terminal, match=r"uuid of the row \{'uuid': None\} is missing"):
         clean(given, ANY_TEXT, FAIL, ["uuid"])
+
+
+NARROW = Capabilities(
+    parses_json=True,
+    jsonb=True,
+    holds_nul=False,
+    holds_nan=False,
+    years=(-4712, 294_276),
+    characters={"event": 3, "urls": 3},
+    integers={"team_id": (-5, 5)},
+    required=frozenset({"event"}),
+)
+NARROW_SCHEMA = pa.schema(
+    [
+        pa.field("team_id", pa.int64()),
+        pa.field("event", pa.string()),
+        pa.field("urls", pa.list_(pa.string())),
+        pa.field("properties", JSON),
+        pa.field("timestamp", TIME),
+        pa.field("vitals_lcp", pa.float64()),
+    ]
+)
+
+
+def narrow(**values: Any) -> pa.RecordBatch:
+    """One row, of good values but for the given ones."""
+    row = {"team_id": 1, "event": b"abc", "urls": [b"a", None], "properties": b"{}", **values}
+    urls = pa.array([row["urls"]], pa.list_(pa.binary()))
+    columns = [
+        pa.array([row["team_id"]], pa.int64()),
+        text([row["event"]]),
+        pa.ListArray.from_arrays(urls.offsets, urls.values.view(pa.string()), mask=urls.is_null()),
+        pa.ExtensionArray.from_storage(JSON, text([row["properties"]])),
+        pa.array([row.get("timestamp", 0)], pa.int64()).cast(TIME),
+        pa.array([row.get("vitals_lcp", 0.5)], pa.float64()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=NARROW_SCHEMA)
+
+
+def storage(values: pa.Array) -> pa.Array:
+    return values.storage if values.type.equals(JSON) else values
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "mended", "reasons"),
+    [
+        ("event", b"a\0b", "a\ufffdb", [NUL]),
+        ("event", b"\xff\0", "\ufffd\ufffd", [NOT_UTF8, NUL]),
+        ("urls", [b"\0", None, b"\0b"], ["\ufffd", None, "\ufffdb"], [NUL]),
+        ("urls", [b"a", b"\xff", b"\0"], ["a", "\ufffd", "\ufffd"], [NOT_UTF8, NUL]),
+        ("properties", rb'{"\u0000":"\\u0000"}', r'{"\ufffd":"\\u0000"}', [NUL]),
+        ("properties", rb'["\ud800\u0000"]', r'["\ufffd\ufffd"]', [LONE_SURROGATE, NUL]),
+    ],
+)
+def test_what_is_replaced(column: str, value: Any, mended: Any, reasons: list[str]) -> None:
+    row = narrow(**{column: value})
+    cleaned = clean(row, NARROW, REPLACE, ["team_id"])
+    assert (cleaned.replaced, cleaned.rejected) == (1, 0)
+    assert storage(cleaned.batch[column]).to_pylist() == [mended]
+    others = [name for name in NARROW_SCHEMA.names if name != column]
+    assert cleaned.batch.select(others) == row.select(others)
+    assert cleaned.aside is not None
+    assert cleaned.aside.schema == aside_schema(NARROW_SCHEMA)
+    assert cleaned.aside["_reason"].to_pylist() == reasons
+    assert cleaned.aside[column].to_pylist() == [value] * len(reasons)
+    assert clean(row, NARROW, REJECT, ["team_id"]).rejected == 1
+    with pytest.raises(Terminal, match="'team_id': 1"):
+        clean(row, NARROW, FAIL, ["team_id"])
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("policy", [REPLACE, REJECT])
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("event", None, MISSING),
+        ("event", "éééé".encode(), "has 4 characters, and the column takes 3"),
+        ("event", b"abc ", "has 4 characters, and the column takes 3"),
+        ("urls", [b"a", b"abcde", b"bcdef"], "has 5 characters, and the column takes 3"),
+        ("team_id", 6, "lies outside -5 to 5"),
+        ("team_id", -(2**63), "lies outside -5 to 5"),
+        ("timestamp", -(2**63), "lies outside the years -4712 to 294276"),
+        ("vitals_lcp", float("nan"), NOT_FINITE),
+        ("vitals_lcp", float("-inf"), NOT_FINITE),
+        ("properties", b"{", NOT_JSON),
+        ("properties", b'"\0"', NOT_JSON),
+        ("properties", DEEP, TOO_DEEP),
+        ("properties", rb'["\ud800\u0000",' + DEEP + b"]", TOO_DEEP),
+        ("properties", b"1e131072", BEYOND_NUMERIC),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_rejected(column: str, value: Any, reason: str, policy: OnUnrepresentable) -> None:
+    good, bad = narrow(), narrow(**{column: value})
+    rows = pa.RecordBatch.from_arrays(
+        [pa.concat_arrays(list(pair)) for pair in zip(good, bad, strict=True)],
+        schema=NARROW_SCHEMA,
+    )
+    cleaned = clean(rows, NARROW, policy, ["team_id"])
+    assert (cleaned.replaced, cleaned.rejected) == (0, 1)
+    assert cleaned.batch == good
+    assert cleaned.aside is not None
+    assert cleaned.aside.select(["_action", "_column", "_reason"]).to_pylist() == [
+        {"_action": "rejected", "_column": column, "_reason": reason}
+    ]
+    assert cleaned.aside.schema == aside_schema(NARROW_SCHEMA)
+
+
+def test_json_that_is_too_large_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("_LONG", 10), ("_SURELY_SMALL", 10), ("MOST_BYTES", 100)):
+        monkeypatch.setattr(jsonb, name, size)
+    cleaned = clean(narrow(properties=b'"' + b"a" * 99 + b'"'), NARROW, REPLACE, ["team_id"])
+    assert cleaned.rejected == 1
+    assert cleaned.aside is not None
+    assert cleaned.aside["_reason"].to_pylist() == [TOO_LARGE]
+
+
+def test_what_fits_passes_untouched() -> None:
+    values: list[dict[str, Any]] = [
+        {},
+        {"event": "éé€".encode(), "team_id": 5, "urls": None, "timestamp": None},
+        {"urls": [], "properties": None, "team_id": None, "vitals_lcp": None},
+        {"timestamp": 2**63 - 1, "team_id": -5, "properties": b"[" * 500 + b"]" * 500},
+    ]
+    for row in values:
+        assert clean(narrow(**row), NARROW, REPLACE, ["team_id"]) == Cleaned(narrow(**row))
+    hostile = narrow(event=b"a\0bc", properties=rb'{"a":"\u0000","b":1e131072}', team_id=6)
+    assert clean(hostile, LINES, REPLACE, ["team_id"]) == Cleaned(hostile)
+
+
+def test_lists_beside_others_keep_their_places() -> None:
+    lists = [[b"a", b"\0"], None, [], [b"\0b", None], [b"c"]]
+    given = pa.concat_arrays([narrow(urls=urls)["urls"] for urls in [[b"z"], *lists]])
+    batch = pa.record_batch({"urls": given, "n": [0, 1, 2, 3, 4, 5]})[1:]
+    cleaned = clean(batch, NARROW, REPLACE, ["n"])
+    mended = [["a", "\ufffd"], None, [], ["\ufffdb", None], ["c"]]
+    assert cleaned.batch["urls"].to_pylist() == mended
+    assert cleaned.aside is not None
+    assert cleaned.aside["n"].to_pylist() == [1, 4]
+    assert cleaned.aside["urls"].to_pylist() == [lists[0], lists[3]]
+
+
+def test_a_row_that_is_too_large_as_a_whole() -> None:
+    limited = Capabilities(parses_json=True, row_bytes=1_000)
+    large = narrow(event=b"a" * 500, properties=b'"' + b"b" * 600 + b'"')
+    rows = pa.RecordBatch.from_arrays(
+        [pa.concat_arrays(list(c)) for c in zip(narrow(), large, narrow(), strict=True)],
+        schema=NARROW_SCHEMA,
+    )
+    cleaned = clean(rows, limited, REPLACE, ["team_id"])
+    assert (cleaned.batch.num_rows, cleaned.rejected) == (2, 1)
+    assert cleaned.aside is not None
+    assert cleaned.aside["_column"].to_pylist() == ["properties"]
+    (reason,) = cleaned.aside["_reason"].to_pylist()
+    assert re.fullmatch(r"is of a row of 11\d\d bytes, and a row may have 1000", reason)
+    many = pa.concat_batches([narrow()] * 100)
+    assert clean(many, limited, REPLACE, ["team_id"]) == Cleaned(many)
