@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -76,37 +76,19 @@ class PostgresDestination:
         was committed; in the mode `append` it finds this run's entry, and adds nothing.
         """
         with self._connection(interval, run_id) as connection:
-            table = prepare(
-                connection,
-                self.name,
-                self.export,
-                self.projection,
-                self.write_mode,
-                self.on_missing_column,
-            )
-            fitting = self._fit(table)
-            stages = Stages(
-                lambda: self._connect(interval, run_id),
-                self.name,
-                fitting.names,
-                label=f"{self.export} {interval}",
-                count=self.parallelism,
-            )
-            with stages, connection.transaction():
-                transfer = Transfer(
-                    connection=connection,
-                    stages=stages,
-                    ledger=self._ledger,
-                    rejects=self.rejects,
-                    table=table,
-                    fit=fitting,
-                    projection=self.projection,
-                    interval=interval,
-                    run_id=run_id,
-                    mode=self.write_mode,
-                    policy=self.on_unrepresentable,
-                )
-                entry = self._begin(connection, interval, run_id) or transfer.deliver(batches)
+            entry = self._deliver(connection, batches, interval, run_id)
+        return self._delivery(entry, interval)
+
+    def rehearse(self, batches: pa.RecordBatchReader, interval: DataInterval) -> Delivery:
+        """All that `write` does, and undone: nothing of it stays, not even a table that was
+        missing. One connection does it, which adds no column to a table that is there."""
+        alone = replace(self, parallelism=1, on_missing_column="ignore")
+        with (
+            self._connection(interval, "test") as connection,
+            connection.transaction(force_rollback=True),
+        ):
+            entry = alone._deliver(connection, batches, interval, "test")
+            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         return self._delivery(entry, interval)
 
     def delivery(self, interval: DataInterval) -> Delivery:
@@ -149,15 +131,52 @@ class PostgresDestination:
     def _fit(self, table: Table) -> Fit:
         return fit(self.projection, table, self.name, merge=self.write_mode == "merge")
 
+    def _deliver(
+        self,
+        connection: psycopg.Connection[Any],
+        batches: pa.RecordBatchReader,
+        interval: DataInterval,
+        run_id: str,
+    ) -> Entry:
+        table = prepare(
+            connection,
+            self.name,
+            self.export,
+            self.projection,
+            self.write_mode,
+            self.on_missing_column,
+        )
+        fitting = self._fit(table)
+        stages = Stages(
+            lambda: self._connect(interval, run_id),
+            self.name,
+            fitting.names,
+            label=f"{self.export} {interval}",
+            count=self.parallelism,
+        )
+        with stages, connection.transaction():
+            transfer = Transfer(
+                connection=connection,
+                stages=stages,
+                ledger=self._ledger,
+                rejects=self.rejects,
+                table=table,
+                fit=fitting,
+                projection=self.projection,
+                interval=interval,
+                run_id=run_id,
+                mode=self.write_mode,
+                policy=self.on_unrepresentable,
+            )
+            return self._begin(connection, interval, run_id) or transfer.deliver(batches)
+
     @contextmanager
     def _connection(
         self, interval: DataInterval, run_id: str
     ) -> Generator[psycopg.Connection[Any], None, None]:
         with (
             self._connect(interval, run_id) as connection,
-            postgres_errors(
-                self.uri(interval), user=connection.info.user, schema=self.name.schema
-            ),
+            postgres_errors(self.uri(interval), user=connection.info.user, schema=self.name.schema),
         ):
             yield connection
 

@@ -36,20 +36,14 @@ def prepare(
     All in a transaction of its own, so that runs that start together wait for one another only
     here. Raises psycopg's errors, and `Terminal` for a missing column if that is to `fail`.
     """
-    wanted = {
-        TableName(name.schema, ledger.LEDGER): [ledger.DEFINITION],
-        TableName(name.schema, rejects.rejects_of(name.name)): [rejects.DEFINITION],
-    }
     with connection.transaction():
-        if not all(exists(connection, other) for other in [name, *wanted]):
+        wanted = create_tables(name, export, projection, mode)
+        if not all(exists(connection, other) for other in wanted):
             table_lock(connection, TableName(name.schema, ledger.LEDGER))
             for other, statements in wanted.items():
                 if not exists(connection, other):
                     for statement in statements:
-                        connection.execute(sql.SQL(statement).format(other.sql))
-            if not exists(connection, name):
-                for made in create_table(name, export, projection, mode):
-                    connection.execute(made)
+                        connection.execute(statement)
         table = _read(connection, name)
         missing = [column for column in projection.columns if table.column(column.name) is None]
         if missing and on_missing_column == "fail":
@@ -80,6 +74,18 @@ def add_column(name: TableName, column: Column) -> sql.Composed:
 
 def _definition(column: Column) -> sql.Composed:
     return sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(made_type(column)))
+
+
+def create_tables(
+    name: TableName, export: str, projection: Projection, mode: WriteMode
+) -> dict[TableName, list[sql.Composed]]:
+    """The statements that make each table that the export needs."""
+    records = {
+        TableName(name.schema, ledger.LEDGER): ledger.DEFINITION,
+        TableName(name.schema, rejects.rejects_of(name.name)): rejects.DEFINITION,
+    }
+    made = {other: [sql.SQL(text).format(other.sql)] for other, text in records.items()}
+    return {**made, name: create_table(name, export, projection, mode)}
 
 
 def create_table(
