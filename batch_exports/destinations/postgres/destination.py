@@ -102,12 +102,13 @@ class PostgresDestination:
         deep: bool = False,
         source_keys: KeyReader | None = None,
     ) -> Landed:
-        """`deep` makes no difference: rows are counted in the table itself in any case."""
+        """Rows are counted in the table in any case. Where nothing in them tells the interval,
+        `deep` asks the source for their keys, and not the ledger who wrote them."""
         with self._landed(interval) as (connection, table, entry):
             delivery = self._delivery(entry, interval)
-            if source_keys is None and self._fit(table).range_column is None:
+            presence = self._presence(connection, table, entry, interval, source_keys, deep=deep)
+            if presence is None:
                 return Landed(delivery, rows=None)
-            presence = self._presence(connection, table, entry, interval, source_keys)
             return Landed(delivery, *inspect_rows(connection, presence, entry))
 
     def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns:
@@ -117,11 +118,13 @@ class PostgresDestination:
     def keys(self, interval: DataInterval, source_keys: KeyReader) -> LandedKeys:
         with self._landed(interval) as (connection, table, entry):
             presence = self._presence(connection, table, entry, interval, source_keys)
+            assert presence
             return inspect_keys(connection, presence)
 
     def versions(self, interval: DataInterval, source_keys: KeyReader) -> LandedVersions:
         with self._landed(interval) as (connection, table, entry):
             presence = self._presence(connection, table, entry, interval, source_keys)
+            assert presence
             return inspect_versions(connection, presence)
 
     @property
@@ -237,7 +240,11 @@ class PostgresDestination:
         entry: Entry,
         interval: DataInterval,
         source_keys: KeyReader | None,
-    ) -> Presence:
+        *,
+        deep: bool = False,
+    ) -> Presence | None:
+        merge = self.write_mode == "merge"
+        by_writer = not merge and not (deep and source_keys)
         return find_presence(
             connection,
             self.name,
@@ -246,9 +253,12 @@ class PostgresDestination:
             self._ledger.other_writers(interval, table.identity),
             interval,
             source_keys,
+            written=self._ledger.written(connection, interval, table.identity)
+            if by_writer
+            else None,
             rejects=self.rejects if entry.rejected else None,
             export=self.export,
-            merge=self.write_mode == "merge",
+            merge=merge,
         )
 
     def _delivery(self, entry: Entry, interval: DataInterval) -> Delivery:

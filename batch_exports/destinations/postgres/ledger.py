@@ -31,6 +31,8 @@ CREATE TABLE {} (
     delivered_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
     table_identity TEXT NOT NULL,
     transaction_id XID8 NOT NULL DEFAULT pg_current_xact_id(),
+    first_block BIGINT,
+    end_block BIGINT,
     PRIMARY KEY (table_name, export, interval_start, interval_end)
 )
 """
@@ -39,7 +41,8 @@ CREATE TABLE {} (
 @dataclass(frozen=True)
 class Entry:
     """One delivery. `rows` were taken in, and changed so many rows of the table; `bytes` and
-    `content_sha256` are those of the COPY stream."""
+    `content_sha256` are those of the COPY stream. What it wrote lies in the table's blocks from
+    `first_block` to before `end_block`; None where that is not known."""
 
     membership: str
     run_id: str
@@ -50,9 +53,17 @@ class Entry:
     bytes: int
     content_sha256: str
     missing_columns: Sequence[str] = field(default_factory=list)
+    first_block: int | None = None
+    end_block: int | None = None
 
 
 _FIELDS = tuple(Entry.__dataclass_fields__)
+
+
+def forget(connection: psycopg.Connection[Any], table: TableName) -> None:
+    """Delete all entries of deliveries to a table."""
+    statement = sql.SQL("DELETE FROM {} WHERE table_name = %s")
+    connection.execute(statement.format(sql.Identifier(table.schema, LEDGER)), [table.name])
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,29 @@ class Clause:
 
     text: sql.Composed
     values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Written:
+    """So many rows were written by the transactions that the subquery `writers` gives, between two
+    blocks of the table; None where these are not known."""
+
+    rows: int
+    blocks: tuple[int, int] | None
+    writers: Clause
+
+    def conditions(self) -> list[Clause]:
+        """What is true of these rows of a table `t`: first as long as nobody moved them, then
+        wherever they are."""
+        anywhere = Clause(sql.SQL("t.xmin IN ({})").format(self.writers.text), self.writers.values)
+        if self.blocks is None:
+            return [anywhere]
+        within = sql.SQL("t.ctid >= %(first)s::tid AND t.ctid < %(last)s::tid AND {}")
+        bounds = dict(zip(("first", "last"), (f"({b},0)" for b in self.blocks), strict=True))
+        return [
+            Clause(within.format(anywhere.text), {**anywhere.values, **bounds}),
+            anywhere,
+        ]
 
 
 @dataclass(frozen=True)
@@ -89,28 +123,51 @@ class Ledger:
         found = connection.execute(statement.format(self.name.sql), [self.table.name, self.export])
         return [export for (export,) in found]
 
-    def may_hold_rows_of(
-        self, connection: psycopg.Connection[Any], interval: DataInterval, membership: str
+    def knows_all_rows(
+        self,
+        connection: psycopg.Connection[Any],
+        interval: DataInterval,
+        membership: str,
+        identity: str,
     ) -> bool:
-        """Whether rows of the interval may have been delivered before, be it in intervals of
-        another rhythm or by another membership column."""
-        statement = sql.SQL(
-            "SELECT EXISTS (SELECT FROM {} WHERE table_name = %(table)s AND export = %(export)s "
-            "AND (interval_start < %(end)s AND interval_end > %(start)s "
-            "OR membership <> %(membership)s))"
-        ).format(self.name.sql)
-        values = {**self._values(interval), "membership": membership}
-        row = connection.execute(statement, values).fetchone()
-        return bool(row and row[0])
+        """Whether every row that deliveries put into the table can be found by its writer.
 
-    def own_writers(self, interval: DataInterval, identity: str) -> Clause:
-        """A subquery of the transactions that delivered this interval, or one within it, to the
-        very table that has this identity."""
-        return self._writers(
-            "AND export = %(export)s AND interval_start >= %(start)s AND interval_end <= %(end)s",
-            interval,
-            identity,
-        )
+        It cannot where the ledger was emptied, where the table came from a dump, and where rows of
+        the interval may have come in intervals of another rhythm that reach beyond this one, or
+        by another membership column.
+        """
+        statement = sql.SQL(
+            "SELECT count(*), count(*) FILTER (WHERE table_identity <> %(identity)s "
+            "OR membership <> %(membership)s OR interval_start < %(end)s AND "
+            "interval_end > %(start)s AND NOT (interval_start >= %(start)s AND "
+            "interval_end <= %(end)s)) "
+            "FROM {} WHERE table_name = %(table)s AND export = %(export)s"
+        ).format(self.name.sql)
+        values = {**self._values(interval), "membership": membership, "identity": identity}
+        row = connection.execute(statement, values).fetchone()
+        entries, unsure = row or (0, 0)
+        if not entries:
+            probe = sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(self.table.sql)
+            empty = connection.execute(probe).fetchone()
+            return bool(empty and empty[0])
+        return not unsure
+
+    def written(
+        self, connection: psycopg.Connection[Any], interval: DataInterval, identity: str
+    ) -> Written:
+        """What deliveries of the interval, or of ones within it, wrote to the very table that has
+        this identity."""
+        own = "AND export = %(export)s AND interval_start >= %(start)s AND interval_end <= %(end)s"
+        statement = sql.SQL(
+            "SELECT coalesce(sum(rows), 0), min(first_block), max(end_block), "
+            "count(*) FILTER (WHERE first_block IS NULL) FROM {} "
+            f"WHERE table_name = %(table)s AND table_identity = %(identity)s {own}"
+        ).format(self.name.sql)
+        values = {**self._values(interval), "identity": identity}
+        row = connection.execute(statement, values).fetchone()
+        rows, first, end, unknown = row or (0, None, None, 0)
+        blocks = None if unknown or first is None or end is None else (first, end)
+        return Written(int(rows), blocks, self._writers(own, interval, identity))
 
     def other_writers(self, interval: DataInterval, identity: str) -> Clause:
         """A subquery of those that delivered what is no part of this interval."""
@@ -119,19 +176,6 @@ class Ledger:
             interval,
             identity,
         )
-
-    def rows_written(
-        self, connection: psycopg.Connection[Any], interval: DataInterval, identity: str
-    ) -> int:
-        """How many rows the `own_writers` wrote."""
-        statement = sql.SQL(
-            "SELECT coalesce(sum(rows), 0) FROM {} WHERE table_name = %(table)s "
-            "AND table_identity = %(identity)s AND export = %(export)s "
-            "AND interval_start >= %(start)s AND interval_end <= %(end)s"
-        ).format(self.name.sql)
-        values = {**self._values(interval), "identity": identity}
-        row = connection.execute(statement, values).fetchone()
-        return int(row[0]) if row else 0
 
     def record(
         self,

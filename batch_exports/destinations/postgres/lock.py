@@ -30,9 +30,11 @@ def interval_lock(
 
 def table_lock(connection: psycopg.Connection[Any], table: TableName) -> None:
     """One run at a time makes a table, or moves staged rows into it: each is short, so that
-    others wait until it is done."""
+    others wait until it is done. For all other locks they wait no longer than before."""
+    timeout = connection.execute("SELECT current_setting('lock_timeout')").fetchone()
     connection.execute("SET LOCAL lock_timeout = 0")
     _lock(connection, str(table))
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", timeout)
 
 
 def _lock(connection: psycopg.Connection[Any], what: str) -> None:

@@ -44,6 +44,8 @@ def prepare(
                 if not exists(connection, other):
                     for statement in statements:
                         connection.execute(statement)
+                    if other == name:  # what was delivered to one of this name went with it
+                        ledger.forget(connection, name)
         table = _read(connection, name)
         missing = [column for column in projection.columns if table.column(column.name) is None]
         if missing and on_missing_column == "fail":
@@ -93,8 +95,8 @@ def create_table(
 ) -> list[sql.Composed]:
     """The statements that make the export's table.
 
-    What its rows are found by again is indexed: the key where they are merged or replaced by it,
-    else the membership column, in which they lie in the order of time.
+    What its rows are found by again is indexed: the key where they are merged, and the membership
+    column, in which they lie in the order of time. Rows without it are found by their writers.
     """
     columns = [sql.SQL("    {}").format(_definition(column)) for column in projection.columns]
     key = identifiers(projection.model.key)
@@ -110,6 +112,4 @@ def create_table(
                 name.sql, sql.Identifier(projection.membership_column)
             )
         )
-    elif mode == "replace":
-        statements.append(sql.SQL("CREATE INDEX ON {} ({})").format(name.sql, key))
     return statements

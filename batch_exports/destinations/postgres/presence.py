@@ -10,7 +10,7 @@ from psycopg import sql
 
 from batch_exports.destinations.delivery import KeyReader
 from batch_exports.destinations.postgres.fit import Fit
-from batch_exports.destinations.postgres.ledger import Clause
+from batch_exports.destinations.postgres.ledger import Clause, Written
 from batch_exports.destinations.postgres.load import Rows, Target, load
 from batch_exports.destinations.postgres.rejects import json_rows
 from batch_exports.destinations.postgres.staging import same_key
@@ -49,13 +49,15 @@ def find_presence(
     interval: DataInterval,
     source_keys: KeyReader | None,
     *,
+    written: Written | None,
     rejects: TableName | None,
     export: str,
     merge: bool,
-) -> Presence:
-    """By the range of the membership column where the table has it, else by the source's keys.
+) -> Presence | None:
+    """By the range of the membership column where the table has it; else by who wrote them, where
+    as many are found as were `written`; else by the source's keys, and not at all without these.
 
-    These are put into a temporary table of the connection's session, without those of rows that
+    They are put into a temporary table of the connection's session, without those of rows that
     the delivery rejected. `others` are the writers of rows that belong to other intervals.
     """
     key, versions = projection.model.key, projection.model.versions
@@ -65,7 +67,14 @@ def find_presence(
             table.sql, column=sql.Identifier(fit.range_column)
         )
         return Presence(table.sql, rows, rows, bounds, key, versions)
-    assert source_keys is not None
+    for condition in written.conditions() if written else []:
+        rows = sql.SQL("{} t WHERE {}").format(table.sql, condition.text)
+        statement = sql.SQL("SELECT count(*) FROM {}").format(rows)
+        found = connection.execute(statement, condition.values).fetchone()
+        if written and found and found[0] == written.rows:
+            return Presence(table.sql, rows, rows, {**bounds, **condition.values}, key, versions)
+    if source_keys is None:
+        return None
     _stage(connection, table, fit, projection, source_keys, named=rejects is not None)
     if rejects:
         _forget_rejected(connection, rejects, bounds)

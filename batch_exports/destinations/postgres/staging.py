@@ -7,10 +7,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from batch_exports.destinations.postgres.ledger import Ledger
+from batch_exports.destinations.postgres.ledger import Clause, Written
 from batch_exports.destinations.postgres.table import identifiers
 from batch_exports.errors import Terminal
-from batch_exports.interval import DataInterval
 
 
 @dataclass(frozen=True)
@@ -40,56 +39,47 @@ def append(connection: psycopg.Connection[Any], table: sql.Composable, stage: St
     ).rowcount
 
 
-def replace_by_key(
-    connection: psycopg.Connection[Any],
-    table: sql.Composable,
-    stage: Stage,
-    ledger: Ledger,
-    interval: DataInterval,
-    identity: str,
-) -> int:
-    """Put the staged rows in the place of those that the interval's earlier delivery wrote.
+def delete_written(
+    connection: psycopg.Connection[Any], table: sql.Composable, written: Written
+) -> bool:
+    """Delete the rows that deliveries wrote; whether that were all of them.
 
-    The table does not tell in which interval a row came; its key does, and the transaction that
-    wrote it, which the ledger remembers. Rows with a staged key go, but for those that deliveries
-    of other intervals wrote: there the source has the key more than once. So do rows that the
-    earlier delivery wrote and the source has no more; only where their number says that there are
-    some is the whole table read for them.
+    Fewer are found where others deleted, changed or restored rows. Raises `Terminal` where more
+    are found, which after four billion transactions may be.
     """
-    own = ledger.own_writers(interval, identity)
-    others = ledger.other_writers(interval, identity)
+    deleted = 0
+    for condition in written.conditions():
+        if deleted < written.rows:
+            delete = sql.SQL("DELETE FROM {} t WHERE {}").format(table, condition.text)
+            deleted += connection.execute(delete, condition.values).rowcount
+    if deleted > written.rows:
+        raise Terminal(
+            f"{written.rows} rows were delivered, but {deleted} look like it: transaction numbers "
+            "have been used again.",
+            remedy="Export the membership column as well, by which rows are found in any case.",
+        )
+    return deleted == written.rows
+
+
+def replace_by_key(
+    connection: psycopg.Connection[Any], table: sql.Composable, stage: Stage, others: Clause
+) -> int:
+    """Put the staged rows in the place of those with the same keys, whoever wrote them.
+
+    Left are those that deliveries of other intervals wrote, which `others` gives: there the source
+    has the key more than once.
+    """
     names = {
         "table": table,
         "stage": stage.rows,
-        "same": same_key(stage.key),
-        "own": own.text,
-        "others": others.text,
+        "matching": sql.SQL("{} AND t.xmin NOT IN ({})").format(same_key(stage.key), others.text),
     }
-    matching = sql.SQL("{same} AND t.xmin NOT IN ({others})").format(**names)
     # To delete nothing takes the right to delete, which a first delivery does not need.
     probe = sql.SQL("SELECT EXISTS (SELECT FROM {table} t JOIN {stage} s ON {matching})")
-    found = connection.execute(probe.format(**names, matching=matching), others.values).fetchone()
-    gone = 0
+    found = connection.execute(probe.format(**names), others.values).fetchone()
     if found and found[0]:
-        delete = sql.SQL(
-            "WITH gone AS (DELETE FROM {table} t USING {stage} s WHERE {matching} "
-            "RETURNING t.xmin AS writer) SELECT count(*) FROM gone WHERE writer IN ({own})"
-        )
-        row = connection.execute(
-            delete.format(**names, matching=matching), others.values
-        ).fetchone()
-        gone = int(row[0]) if row else 0
-    left = ledger.rows_written(connection, interval, identity) - gone
-    if left > 0:
-        delete = sql.SQL("DELETE FROM {table} t WHERE t.xmin IN ({own})")
-        deleted = connection.execute(delete.format(**names), own.values).rowcount
-        if deleted > left:
-            raise Terminal(
-                f"At most {left} rows of the earlier delivery of {interval} can be left in the "
-                f"table, but {deleted} look like it: transaction numbers have been used again.",
-                remedy="Export the membership column as well, or delete the interval's rows and "
-                "its entry in the ledger, and materialize the partition again.",
-            )
+        delete = sql.SQL("DELETE FROM {table} t USING {stage} s WHERE {matching}")
+        connection.execute(delete.format(**names), others.values)
     return append(connection, table, stage)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import psycopg
@@ -18,15 +17,12 @@ from batch_exports.destinations.postgres.preparation import WriteMode
 from batch_exports.destinations.postgres.rejects import Rejects
 from batch_exports.destinations.postgres.stages import Stages
 from batch_exports.destinations.postgres.staging import Stage
-from batch_exports.destinations.postgres.table import Table, TableName, identifiers
+from batch_exports.destinations.postgres.table import Table, TableName
 from batch_exports.destinations.sift import Sift
 from batch_exports.interval import DataInterval
 from batch_exports.models import Projection
 from batch_exports.transform.capabilities import OnUnrepresentable
 from batch_exports.transform.prefetch import prefetch
-
-# Enough of an interval's rows to know whether it was delivered before.
-_PROBED_ROWS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +49,7 @@ class Transfer:
         """Rows, rejects and the ledger's entry. Raises psycopg's errors and those of `batches`."""
         with Rejects() as aside, prefetch(batches, ahead=2) as read:
             sift = Sift(self.fit.capabilities, self.policy, self.projection.model.key, aside.keep)
+            before = self._blocks()
             loaded, changed = self._load(sift.clean(b.select(self.fit.names) for b in read))
             self._write_rejects(aside)
         entry = Entry(
@@ -65,6 +62,9 @@ class Transfer:
             bytes=loaded.bytes,
             content_sha256=loaded.sha256,
             missing_columns=[column.name for column in self.fit.missing],
+            # The last block there was may have taken rows as well.
+            first_block=None if before is None else max(before - 1, 0),
+            end_block=self._blocks(),
         )
         self.ledger.record(self.connection, self.interval, entry, self.table.identity)
         return entry
@@ -78,12 +78,12 @@ class Transfer:
                 return self._staged(clean, self._merge)
         if self.fit.range_column:
             self._delete_range(self.fit.range_column)
+            if not self._has_rows_without(self.fit.range_column):
+                return self._straight(clean)
+        all_gone = self._delete_written()
+        if all_gone and self._knows_all_rows():
             return self._straight(clean)
-        first = next(clean, None)
-        again = chain([first] if first else [], clean)
-        if self._is_fresh(first):
-            return self._straight(again)
-        return self._staged(again, self._replace_by_key)
+        return self._staged(clean, self._replace_by_key)
 
     def _straight(self, clean: Iterable[pa.RecordBatch]) -> tuple[Loaded, int]:
         """Into the table itself, or where several connections load, through their stages."""
@@ -113,13 +113,18 @@ class Transfer:
         return staging.merge(self.connection, self.name.sql, stage, versions)
 
     def _replace_by_key(self, stage: Stage) -> int:
-        return staging.replace_by_key(
-            self.connection,
-            self.name.sql,
-            stage,
-            self.ledger,
-            self.interval,
-            self.table.identity,
+        others = self.ledger.other_writers(self.interval, self.table.identity)
+        return staging.replace_by_key(self.connection, self.name.sql, stage, others)
+
+    def _delete_written(self) -> bool:
+        written = self.ledger.written(self.connection, self.interval, self.table.identity)
+        return staging.delete_written(self.connection, self.name.sql, written)
+
+    def _knows_all_rows(self) -> bool:
+        """Whether no other row of the interval can be in the table: users may have put such into
+        one of their own."""
+        return self.table.made_for == self.ledger.export and self.ledger.knows_all_rows(
+            self.connection, self.interval, self.projection.membership, self.table.identity
         )
 
     def _delete_range(self, column: str) -> None:
@@ -136,32 +141,22 @@ class Transfer:
         if found and found[0]:
             self.connection.execute(sql.SQL("DELETE {}").format(where), bounds)
 
-    def _is_fresh(self, first: pa.RecordBatch | None) -> bool:
-        """Whether no row of the interval can be in the table, so that there is none to replace."""
-        if self.table.made_for != self.ledger.export or self.ledger.may_hold_rows_of(
-            self.connection, self.interval, self.projection.membership
-        ):
-            return False
-        return first is None or not self._any_key_in(first.slice(0, _PROBED_ROWS))
-
-    def _any_key_in(self, rows: pa.RecordBatch) -> bool:
-        """A ledger may have been emptied, and rows been loaded by other means."""
-        key = self.projection.model.key
-        types = dict(zip(self.fit.names, self.fit.types, strict=True))
-        arrays = sql.SQL(", ").join(
-            sql.SQL("%s::{}[]").format(sql.Identifier(types[name])) for name in key
+    def _has_rows_without(self, column: str) -> bool:
+        """Whether rows came before the column did: no range finds them again, but their keys do."""
+        statement = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} IS NULL)").format(
+            self.name.sql, sql.Identifier(column)
         )
-        statement = sql.SQL(
-            "SELECT EXISTS (SELECT FROM {table} t JOIN unnest({arrays}) s ({key}) ON {same})"
-        ).format(
-            table=self.name.sql,
-            arrays=arrays,
-            key=identifiers(key),
-            same=staging.same_key(key),
-        )
-        values = [rows.column(name).to_pylist() for name in key]
-        found = self.connection.execute(statement, values).fetchone()
+        found = self.connection.execute(statement).fetchone()
         return bool(found and found[0])
+
+    def _blocks(self) -> int | None:
+        """How many blocks the table has; None for one that is made of others."""
+        row = self.connection.execute(
+            "SELECT pg_relation_size(oid) / current_setting('block_size')::bigint FROM pg_class "
+            "WHERE oid = to_regclass(%s) AND relkind = 'r'",
+            [str(self.name)],
+        ).fetchone()
+        return int(row[0]) if row else None
 
     def _write_rejects(self, aside: Rejects) -> None:
         rejects.forget(self.connection, self.rejects, self.ledger.export, self.interval)
