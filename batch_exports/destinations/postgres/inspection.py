@@ -20,9 +20,11 @@ def inspect_rows(
     connection: psycopg.Connection[Any], presence: Presence, entry: Entry
 ) -> tuple[int, tuple[str, ...]]:
     """The rows found, and in words how they differ from the ledger's."""
-    statement = sql.SQL("SELECT count(*) FROM {}").format(presence.counted)
-    row = connection.execute(statement, presence.values).fetchone()
-    rows = int(row[0]) if row else 0
+    rows = presence.count
+    if rows is None:
+        statement = sql.SQL("SELECT count(*) FROM {}").format(presence.counted)
+        row = connection.execute(statement, presence.values).fetchone()
+        rows = int(row[0]) if row else 0
     if rows == entry.rows:
         return rows, ()
     return rows, (f"The table holds {rows} rows of the interval; the ledger says {entry.rows}.",)
@@ -56,17 +58,23 @@ def inspect_keys(connection: psycopg.Connection[Any], presence: Presence) -> Lan
         ),
         "examples": sql.Literal(_EXAMPLES),
     }
-    counts = sql.SQL("SELECT count(*), count(*) FILTER (WHERE {null}) FROM {rows}")
+    grouped = sql.SQL("SELECT count(*) AS times, {key} FROM {rows} GROUP BY {key}")
+    counts = sql.SQL(
+        "SELECT coalesce(sum(times), 0), coalesce(sum(times) FILTER (WHERE {null}), 0), "
+        "coalesce(sum(times - 1) FILTER (WHERE NOT ({null})), 0) FROM ({grouped}) t"
+    )
+    names["grouped"] = grouped.format(**names)
+    connection.execute("SET work_mem = '64MB'")
     row = connection.execute(counts.format(**names), presence.values).fetchone()
-    rows, nulls = row or (0, 0)
+    rows, nulls, duplicates = map(int, row or (0, 0, 0))
+    if not duplicates:
+        return LandedKeys(rows, nulls, 0)
     repeated = sql.SQL(
-        "SELECT sum(times - 1) OVER (), key FROM (SELECT count(*) AS times, "
-        "to_jsonb(ROW({key})) AS key FROM {rows} AND NOT ({null}) GROUP BY {key} "
-        "HAVING count(*) > 1) g LIMIT {examples}"
+        "SELECT {key} FROM ({grouped}) t WHERE times > 1 AND NOT ({null}) LIMIT {examples}"
     )
     found = connection.execute(repeated.format(**names), presence.values).fetchall()
-    examples = [str(dict(zip(presence.key, key.values(), strict=True))) for _, key in found]
-    return LandedKeys(rows, nulls, int(found[0][0]) if found else 0, tuple(examples))
+    examples = [str(dict(zip(presence.key, values, strict=True))) for values in found]
+    return LandedKeys(rows, nulls, duplicates, tuple(examples))
 
 
 def inspect_versions(connection: psycopg.Connection[Any], presence: Presence) -> LandedVersions:

@@ -1,6 +1,6 @@
 """The ledger: what was delivered of each interval, written in the data's own transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,18 +83,29 @@ class Written:
     blocks: tuple[int, int] | None
     writers: Clause
 
-    def conditions(self) -> list[Clause]:
-        """What is true of these rows of a table `t`: first as long as nobody moved them, then
-        wherever they are."""
-        anywhere = Clause(sql.SQL("t.xmin IN ({})").format(self.writers.text), self.writers.values)
-        if self.blocks is None:
-            return [anywhere]
-        within = sql.SQL("t.ctid >= %(first)s::tid AND t.ctid < %(last)s::tid AND {}")
-        bounds = dict(zip(("first", "last"), (f"({b},0)" for b in self.blocks), strict=True))
-        return [
-            Clause(within.format(anywhere.text), {**anywhere.values, **bounds}),
-            anywhere,
-        ]
+    def conditions(self) -> Iterator[Clause]:
+        """What is true of these rows of a table `t`: where they were put, then ever further off.
+
+        Rows go to the end of the table, or into space that VACUUM found in blocks before it, most
+        of it in those that came since the last one. VACUUM FULL moves them anywhere.
+        """
+        written = Clause(sql.SQL("t.xmin IN ({})").format(self.writers.text), self.writers.values)
+        if self.blocks is not None:
+            first, end = self.blocks
+            step = end - first
+            while True:
+                yield _between(written, first, end)
+                if first == 0:
+                    break
+                step *= 4
+                first = max(first - step, 0)
+        yield written
+
+
+def _between(clause: Clause, first: int, end: int) -> Clause:
+    text = sql.SQL("t.ctid >= %(first)s::tid AND t.ctid < %(last)s::tid AND {}")
+    bounds = {"first": f"({first},0)", "last": f"({end},0)"}
+    return Clause(text.format(clause.text), {**clause.values, **bounds})
 
 
 @dataclass(frozen=True)

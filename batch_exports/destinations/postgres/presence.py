@@ -30,6 +30,7 @@ class Presence:
 
     Those of `counted` are as many as were delivered: the same, but where rows are merged. There
     they are the source's rows whose key the table has, since several of them may have one.
+    `count` is their number where it is known already.
     """
 
     table: sql.Composable
@@ -38,6 +39,7 @@ class Presence:
     values: dict[str, Any]
     key: Sequence[str]
     versions: Sequence[str]
+    count: int | None = None
 
 
 def find_presence(
@@ -72,7 +74,8 @@ def find_presence(
         statement = sql.SQL("SELECT count(*) FROM {}").format(rows)
         found = connection.execute(statement, condition.values).fetchone()
         if written and found and found[0] == written.rows:
-            return Presence(table.sql, rows, rows, {**bounds, **condition.values}, key, versions)
+            values = {**bounds, **condition.values}
+            return Presence(table.sql, rows, rows, values, key, versions, written.rows)
     if source_keys is None:
         return None
     _stage(connection, table, fit, projection, source_keys, named=rejects is not None)
