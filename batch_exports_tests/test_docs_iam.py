@@ -6,6 +6,7 @@ moto plays IAM here: SeaweedFS knows no policies.
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from batch_exports.destinations.s3.attempt import Attempt
+from batch_exports.destinations.s3.probe import STEPS
 from batch_exports.errors import Terminal
+from batch_exports.probe import probe
 from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows, stream
 from batch_exports_tests.destinations.s3.adapter import S3Adapter
 
@@ -98,6 +102,15 @@ def test_documented_policy_is_enough(aws: Aws) -> None:
     aws.allow(documented())
     aws.enforce()
     deliver_twice(aws)
+
+
+def test_documented_policy_is_enough_to_try_it(aws: Aws) -> None:
+    aws.allow(documented())
+    aws.enforce()
+    destination = S3Adapter(aws.user, _BUCKET, "events/").destination(PROJECTION)
+    with closing(Attempt(lambda: destination)) as attempt:
+        verdicts = {result.finding.verdict for result in probe(STEPS, attempt)}
+    assert verdicts == {"passed", "skipped"}
 
 
 @pytest.mark.parametrize("action", actions())

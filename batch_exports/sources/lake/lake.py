@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 
 import pyarrow as pa
 from pyarrow import fs
@@ -18,6 +19,8 @@ _READERS = {
     ".jsonl.gz": json_files,
     ".jsonl.zst": json_files,
 }
+# As far as times in nanoseconds reach, and somewhat less.
+_ALWAYS = DataInterval(datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 
 
 class Lake:
@@ -36,15 +39,15 @@ class Lake:
     def read(
         self, selection: Selection, interval: DataInterval
     ) -> Generator[pa.RecordBatchReader, None, None]:
-        files = self._files(selection.model.name)
+        files = self.files(selection.model.name)
         batches = self._batches(files, selection, interval)
         with closing(batches):
             yield pa.RecordBatchReader.from_batches(selection.schema, batches)
 
     def count(self, selection: Selection, interval: DataInterval) -> int:
         rows = 0
-        for path in self._files(selection.model.name):
-            where = self._shown(path)
+        for path in self.files(selection.model.name):
+            where = self.shown(path)
             with self._translated(where):
                 rows += _reader(path).count(self._filesystem, path, where, selection, interval)
         return rows
@@ -53,20 +56,27 @@ class Lake:
         self, files: list[str], selection: Selection, interval: DataInterval
     ) -> Generator[pa.RecordBatch, None, None]:
         for path in files:
-            where = self._shown(path)
+            where = self.shown(path)
             with self._translated(where):
                 rows = _reader(path).read(self._filesystem, path, where, selection, interval)
                 with closing(rows):
                     for batch in rows:
                         yield project(batch, selection, where)
 
-    def _files(self, model: str) -> list[str]:
+    def head(self, path: str, selection: Selection) -> pa.RecordBatch | None:
+        """The first rows of one of the `files`, of whatever interval; None where it has none."""
+        with closing(self._batches([path], selection, _ALWAYS)) as batches:
+            return next(batches, None)
+
+    def files(self, model: str) -> list[str]:
+        """Paths of a model's files, in order. Raises `Terminal` where there is no folder of them,
+        and for a file of no known kind."""
         folder = f"{self._root}/{model}"
-        with self._translated(self._shown(folder)):
+        with self._translated(self.shown(folder)):
             if self._filesystem.get_file_info(folder).type is not fs.FileType.Directory:
                 raise Terminal(
                     f"The lake {self._shown_as} has no folder {model!r}.",
-                    remedy=f"Put the files of this model under {self._shown(folder)}/, or correct "
+                    remedy=f"Put the files of this model under {self.shown(folder)}/, or correct "
                     "the source's path.",
                 )
             entries = self._filesystem.get_file_info(fs.FileSelector(folder, recursive=True))
@@ -75,13 +85,13 @@ class Lake:
         for path in visible:
             if not path.endswith(tuple(_READERS)):
                 raise Terminal(
-                    f"The lake's file {self._shown(path)} is of no known kind.",
+                    f"The lake's file {self.shown(path)} is of no known kind.",
                     remedy=f"Files end in {', '.join(_READERS)}; one that is no data begins with "
                     ". or _.",
                 )
         return visible
 
-    def _shown(self, path: str) -> str:
+    def shown(self, path: str) -> str:
         return f"{self._shown_as}{path[len(self._root) :]}"
 
     @contextmanager
