@@ -22,6 +22,7 @@ from batch_exports.transform.clean import clean
 from batch_exports.transform.postgres_copy import SIGNATURE, TRAILER, encode_rows
 from batch_exports.transform.ranges import bounds_of_years
 from batch_exports_tests.transform.strategies import json_texts, mutated_texts
+from batch_exports_tests.transform.test_jsonb import FITTING, UNFIT
 
 TABLE = """
 CREATE TEMP TABLE landing (
@@ -110,7 +111,6 @@ loads = partial(json.loads, parse_int=Decimal, parse_float=Decimal)
 def connection(postgres_server: postgres.Server) -> Iterator[psycopg.Connection]:
     with postgres_server.connect(autocommit=True) as connection:
         set_json_loads(loads, connection)
-        connection.execute(TABLE)
         yield connection
 
 
@@ -140,6 +140,9 @@ def landed(connection: psycopg.Connection, batch: pa.RecordBatch) -> list[Row]:
     microseconds += " + extract(microseconds FROM moment)::int8 % 1000000)"
     query = f"SELECT number, label, labels, document, {microseconds}, measure FROM landing"
     with connection.transaction(force_rollback=True):
+        connection.execute(
+            TABLE
+        )  # anew: rows that are rolled back leave gaps, which later ones fill
         with connection.cursor().copy("COPY landing FROM STDIN (FORMAT BINARY)") as into:
             into.write(SIGNATURE)
             into.write(memoryview(encode_rows(batch, TYPES)))
@@ -212,7 +215,7 @@ def test_numbers_and_times(connection: psycopg.Connection, pairs: list[tuple[Any
 
 @settings(max_examples=300)
 @given(st.lists(DOCUMENTS, min_size=1, max_size=4))
-@example(['{"a":1e-16383}', "1e-16384", "0e-16383", "0e-16384", "1e131071", "1e131072"])
+@example([*FITTING, *UNFIT])
 @example(['"C:\\\\u0000"', '"C:\\\\\\u0000"', '{"\\u0000":1}', '{"\\\\u0000":"\\u00000"}'])
 @example(['{"a":"\\ud800\\u0000"}', '{"a":"\\u0000","b":1e999999}'])
 def test_documents(connection: psycopg.Connection, documents: list[str | None]) -> None:
