@@ -4,14 +4,17 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import click
 
+from batch_exports.errors import BatchExportError
 from batch_exports.local import parts
 from batch_exports.local.errors import LocalError
+from batch_exports.probe import Result, Verdict
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -111,6 +114,55 @@ def ui(port: int) -> None:
     os.execv(command[0], command)
 
 
+@main.command("setup-sql")
+@click.argument("export")
+@click.option(
+    "--with-tables",
+    is_flag=True,
+    help="Make the tables as well, so that the export's user needs no right to make any.",
+)
+def setup_sql(export: str, with_tables: bool) -> None:
+    """Print the SQL by which an administrator prepares PostgreSQL for EXPORT."""
+    from batch_exports import administration, lookup
+
+    with _exports():
+        found = lookup.find_export(export)
+        click.echo(administration.setup_sql(found, with_tables=with_tables))
+
+
+@main.command("test")
+@click.argument("export")
+def test_export(export: str) -> None:
+    """Try the source and the destination of EXPORT, step by step; exit with 1 if one fails.
+
+    All that a delivery does is done, on objects and rows of its own, and nothing is left behind.
+    """
+    from batch_exports import lookup, trial
+
+    with _exports():
+        found = lookup.find_export(export)
+        verdicts = [
+            *_show_results("source", trial.try_source(found)),
+            *_show_results("destination", trial.try_destination(found)),
+        ]
+    counts = ((verdicts.count(verdict), verdict) for verdict in get_args(Verdict))
+    click.echo(", ".join(f"{count} {verdict}" for count, verdict in counts if count))
+    sys.exit(1 if "failed" in verdicts else 0)
+
+
+def _show_results(part: str, results: Iterable[Result]) -> list[Verdict]:
+    """Print each result as it comes."""
+    verdicts = []
+    for result in results:
+        found = result.finding
+        verdict = found.verdict.upper() if found.verdict == "failed" else found.verdict
+        click.echo(f"{verdict:<8} {part:<12}{result.step:<18}{found.text}")
+        if found.remedy:
+            click.echo(f"{'':<9}{found.remedy}")
+        verdicts.append(found.verdict)
+    return verdicts
+
+
 def _show_status() -> bool:
     """Print a line a part; whether all are up."""
     state = parts.state_folder()
@@ -145,3 +197,17 @@ def _errors_told() -> Iterator[None]:
         yield
     except LocalError as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _exports() -> Iterator[None]:
+    """The user's own exports; without any those of the demo, which have to know their parts."""
+    from batch_exports.components.errors import InvalidComponent
+
+    with _errors_told():
+        if "BATCH_EXPORTS_DEFS" not in os.environ:
+            os.environ |= parts.environment(parts.state_folder())
+        try:
+            yield
+        except (BatchExportError, InvalidComponent, NotADirectoryError) as error:
+            raise click.ClickException(str(error)) from error

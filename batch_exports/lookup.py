@@ -1,0 +1,59 @@
+"""An export of this deployment, found by its name as the command line gives it."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from batch_exports.components.batch_export import BatchExport
+from batch_exports.definitions import component_tree, load_definitions
+from batch_exports.errors import BatchExportError, ConfigurationError
+from batch_exports.export import Export
+
+# Dagster finds subclasses by their base, which mypy wants to be concrete.
+_ANY_EXPORT: Any = BatchExport
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was written of the export, the export as it runs, and the resources of all exports."""
+
+    component: BatchExport
+    export: Export
+    defined: dict[str, Any]
+
+    @contextmanager
+    def resources(self, names: Collection[str]) -> Iterator[Any]:
+        """The resources of these names, with those that they need themselves.
+
+        Raises what makes one of them impossible, such as missing credentials.
+        """
+        wanted = {name: self.defined[name] for name in self._with_their_own(names)}
+        try:
+            with dg.build_resources(wanted) as resources:
+                yield resources
+        except dg.DagsterResourceFunctionError as error:
+            if isinstance(error.__cause__, BatchExportError):
+                raise error.__cause__ from None
+            raise
+
+    def _with_their_own(self, names: Collection[str]) -> set[str]:
+        own = (getattr(self.defined[name], "required_resource_keys", ()) for name in names)
+        return {*names, *(name for keys in own for name in keys)}
+
+
+def find_export(name: str) -> Found:
+    """Raises `ConfigurationError` for a name that no export has, and what loading raises."""
+    tree = component_tree()
+    definitions = load_definitions(tree)
+    exports = {export.name: export for export in tree.get_all_components(_ANY_EXPORT)}
+    if name not in exports:
+        raise ConfigurationError(
+            "export",
+            f"there is no export {name!r}.",
+            remedy=f"There is: {', '.join(sorted(exports)) or 'none'}.",
+        )
+    component = exports[name]
+    return Found(component, component.export(), dict(definitions.resources or {}))

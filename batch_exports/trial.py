@@ -1,0 +1,79 @@
+"""An export tried before it delivers: its source and its destination, step by step."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, suppress
+from typing import cast
+
+from batch_exports.components.authorities import system_authorities
+from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.postgres_batch_export import PostgresBatchExport
+from batch_exports.components.postgres_session import PostgresConnectionResource
+from batch_exports.components.s3_batch_export import S3BatchExport
+from batch_exports.destinations.postgres import attempt as postgres_attempt
+from batch_exports.destinations.postgres import probe as postgres_probe
+from batch_exports.destinations.postgres.destination import PostgresDestination
+from batch_exports.destinations.s3 import attempt as s3_attempt
+from batch_exports.destinations.s3 import probe as s3_probe
+from batch_exports.destinations.s3.destination import S3Destination
+from batch_exports.errors import ConfigurationError
+from batch_exports.lookup import Found
+from batch_exports.probe import Result, probe
+from batch_exports.sources.lake import Lake
+from batch_exports.sources.lake import probe as lake_probe
+
+
+def try_source(found: Found) -> Iterator[Result]:
+    export = found.export
+    with ExitStack() as stack:
+
+        def reach() -> Lake:
+            resources = stack.enter_context(found.resources({export.source}))
+            return cast(Lake, export.reader(resources))
+
+        yield from probe(lake_probe.STEPS, lake_probe.Attempt(reach, export.selection))
+
+
+def try_destination(found: Found) -> Iterator[Result]:
+    return _TRIALS[type(found.component)](found)
+
+
+def _try_postgres(found: Found) -> Iterator[Result]:
+    component = cast(PostgresBatchExport, found.component)
+    with found.resources(found.export.destination_resources) as resources:
+        connection: PostgresConnectionResource = getattr(resources, component.connection)
+        attempt = postgres_attempt.Attempt(
+            cast(PostgresDestination, found.export.destination(resources)),
+            connection.host,
+            connection.port,
+            connection.ssl_mode,
+            _trusted(connection),
+            connection.connect_timeout_seconds,
+        )
+        with closing(attempt):
+            yield from probe(postgres_probe.STEPS, attempt)
+
+
+def _trusted(connection: PostgresConnectionResource) -> str | None:
+    """The certificates that the connection trusts. That there are none, connecting says."""
+    if connection.ssl_root_cert is None and connection.ssl_mode == "verify-full":
+        with suppress(ConfigurationError):
+            return system_authorities("ssl_root_cert")
+    return connection.ssl_root_cert
+
+
+def _try_s3(found: Found) -> Iterator[Result]:
+    export = found.export
+    with ExitStack() as stack:
+
+        def reach() -> S3Destination:
+            resources = stack.enter_context(found.resources(export.destination_resources))
+            return cast(S3Destination, export.destination(resources))
+
+        attempt = stack.enter_context(closing(s3_attempt.Attempt(reach)))
+        yield from probe(s3_probe.STEPS, attempt)
+
+
+_TRIALS: Mapping[type[BatchExport], Callable[[Found], Iterator[Result]]] = {
+    PostgresBatchExport: _try_postgres,
+    S3BatchExport: _try_s3,
+}
