@@ -156,7 +156,7 @@ def _show_results(part: str, results: Iterable[Result]) -> list[Verdict]:
     for result in results:
         found = result.finding
         verdict = found.verdict.upper() if found.verdict == "failed" else found.verdict
-        click.echo(f"{verdict:<8} {part:<12}{result.step:<18}{found.text}")
+        click.echo(f"{verdict:<8} {part:<12}{result.step:<20}{found.text}")
         if found.remedy:
             click.echo(f"{'':<9}{found.remedy}")
         verdicts.append(found.verdict)
