@@ -181,13 +181,24 @@ class PostgresDestination:
             self._connect(interval, run_id) as connection,
             postgres_errors(self.uri(interval), user=connection.info.user, schema=self.name.schema),
         ):
+            encoding = connection.info.parameter_status("server_encoding")
+            if encoding != "UTF8":
+                raise Terminal(
+                    f"The database is encoded in {encoding}, which cannot hold every character.",
+                    remedy="Export to a database that was created with ENCODING 'UTF8'.",
+                )
             yield connection
 
     def _connect(self, interval: DataInterval, run_id: str) -> psycopg.Connection[Any]:
-        """A connection whose transactions begin and end with their blocks."""
+        """A connection whose transactions begin and end with their blocks.
+
+        Whatever the database has as its default, each statement there sees what was committed
+        before it: by the run that held a lock, above all.
+        """
         began = f"{interval.start:%Y-%m-%dT%H:%MZ}"
         connection = self.connect(f"batch_exports {self.export} {began} {run_id}")
         connection.autocommit = True
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return connection
 
     def _begin(
@@ -197,6 +208,11 @@ class PostgresDestination:
         a second append of one run. Raises `Terminal` for a table that another export replaces
         rows of."""
         connection.execute("SET TRANSACTION READ WRITE")
+        # A crash of the server must not take with it what was told as delivered.
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', true) "
+            "WHERE current_setting('synchronous_commit') = 'off'"
+        )
         interval_lock(connection, self.name, self.export, interval)
         if self.write_mode == "append":
             earlier = self._ledger.entry(connection, interval)

@@ -1,9 +1,14 @@
 """Deliveries to PostgreSQL: the suite of all destinations, in each way that rows take."""
 
+import uuid
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
 from batch_exports.destinations.postgres.destination import PostgresDestination
+from batch_exports.errors import Terminal
+from batch_exports.local.postgres_server import Server
 from batch_exports_tests.destinations.postgres.adapter import PostgresAdapter
 from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows, stream
 from batch_exports_tests.destinations.suite import Suite, assert_sound
@@ -30,3 +35,17 @@ class TestSeveralConnections(TestReplaceByRange):
     @pytest.fixture
     def adapter(self, postgres: PostgresAdapter) -> PostgresAdapter:
         return postgres.having(parallelism=2)
+
+
+def test_a_database_of_another_encoding_is_refused(
+    postgres: PostgresAdapter, postgres_server: Server
+) -> None:
+    name = f"latin_{uuid.uuid4().hex[:8]}"
+    with postgres_server.connect(autocommit=True) as connection:
+        connection.execute(
+            f"CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' "
+            "LC_CTYPE 'C'".encode()
+        )
+    elsewhere = replace(postgres, connection={**postgres.connection, "database": name})
+    with pytest.raises(Terminal, match="LATIN1"):
+        elsewhere.destination(PROJECTION).write(stream(make_rows(range(3))), HOUR, "run-1")
