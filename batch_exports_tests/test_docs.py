@@ -17,7 +17,11 @@ _FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _VARIABLE = re.compile(r"\benv(?:: *|\.)(\w+)")
-_CONNECTION = "type: batch_exports.S3Connection\nattributes: {{name: {0}}}\n"
+_S3 = "type: batch_exports.S3Connection\nattributes: {{name: {0}}}\n"
+_POSTGRES = """\
+type: batch_exports.PostgresConnection
+attributes: {{name: {0}, host: db.example.com, database: d, user: u, password: {{env: HOME}}}}
+"""
 _SOURCE = "type: batch_exports.LakeSource\nattributes: {{name: {0}, path: ., connection: null}}\n"
 
 
@@ -74,11 +78,14 @@ def completed(example: str) -> str:
     """The example with the connections and sources that it refers to and does not show."""
     documents = list(yaml.safe_load_all(example))
     there = {document["attributes"]["name"] for document in documents}
-    parts = [example]
-    for field, template in (("connection", _CONNECTION), ("source", _SOURCE)):
-        wanted = {document["attributes"].get(field) for document in documents}
-        parts += [template.format(name) for name in sorted(wanted - there - {None})]
-    return "---\n".join(parts)
+    wanted = {
+        attributes[field]: _POSTGRES if field == "connection" and "Postgres" in kind else template
+        for kind, attributes in (document.values() for document in documents)
+        for field, template in (("connection", _S3), ("source", _SOURCE))
+        if attributes.get(field)
+    }
+    missing = [template.format(name) for name, template in wanted.items() if name not in there]
+    return "---\n".join([example, *missing])
 
 
 def links(text: str) -> list[str]:

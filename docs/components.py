@@ -2,6 +2,7 @@
 
 from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.lake_source import LakeSource
+from batch_exports.components.postgres_batch_export import PostgresBatchExport
 from batch_exports.components.postgres_connection import PostgresConnection
 from batch_exports.components.s3_batch_export import S3BatchExport
 from batch_exports.components.s3_connection import S3Connection
@@ -30,8 +31,6 @@ def sources() -> str:
 
 
 def exports() -> str:
-    shared = set(BatchExport.model_fields)
-    own = {name: info for name, info in S3BatchExport.model_fields.items() if name not in shared}
     return f"""
 # Exports
 
@@ -55,16 +54,29 @@ the next begins: in the example, that of Friday 06:30 lasts until Monday 06:30.
 `start` and `end` must be where an interval begins. Text without a zone is in the export's
 `timezone`.
 
-## batch_exports.S3BatchExport
+{_export(S3BatchExport)}
 
-{paragraphs(S3BatchExport.__doc__)}
+See also [keys on S3](s3-keys.md), [files and codecs](s3-files.md), [the manifest](s3-manifest.md).
+
+{_export(PostgresBatchExport)}
+
+See also [tables](postgres-tables.md), [write modes](postgres-write-modes.md).
+"""
+
+
+def _export(component: type[BatchExport]) -> str:
+    own = {
+        n: info for n, info in component.model_fields.items() if n not in BatchExport.model_fields
+    }
+    return f"""
+## batch_exports.{component.__name__}
+
+{paragraphs(component.__doc__)}
 
 Beside the fields of every export it has:
 
 {field_table(own)}
-
-See also [keys on S3](s3-keys.md), [files and codecs](s3-files.md), [the manifest](s3-manifest.md).
-"""
+""".strip()
 
 
 def _page(title: str, introduction: str, *components: type[YamlComponent]) -> str:

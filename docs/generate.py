@@ -6,7 +6,7 @@ python -m docs.generate
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import components, destination_s3, rows
+from docs import components, destination_postgres, destination_s3, rows
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by `make docs` from the code: change that, not this file. -->\n\n"
@@ -21,6 +21,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "s3-keys.md": destination_s3.keys,
     "s3-files.md": destination_s3.files,
     "s3-manifest.md": destination_s3.manifest,
+    "postgres-tables.md": destination_postgres.tables,
+    "postgres-write-modes.md": destination_postgres.write_modes,
 }
 
 

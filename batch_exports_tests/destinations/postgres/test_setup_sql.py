@@ -1,8 +1,10 @@
 """The SQL for administrators, run by psql as it is printed: the export then delivers, with no
 right too many."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from batch_exports_tests.destinations.postgres.administered import (
     unique,
 )
 
+PAGE = Path(__file__).parents[3] / "docs" / "howto" / "postgres.md"
 REMEDY = "Let an administrator run: "
 EXPORTS: list[Any] = [
     pytest.param("replace", BY_RANGE, id="replace-by-range"),
@@ -168,3 +171,11 @@ def test_who_makes_tables_in_any_case(
         setup_sql(destination, "u", database.name, with_tables=True)
     assert raised.value.field == field
     assert "CREATE ON SCHEMA" in setup_sql(destination, "u", database.name, with_tables=False)
+
+
+def test_the_documentation_shows_what_is_printed(database: Database) -> None:
+    name = TableName("posthog_exports", "events")
+    destination = database.destination("posthog", "replace", BY_KEY, name=name)
+    shown = re.search(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert shown
+    assert shown[1] in setup_sql(destination, "posthog", "analytics", with_tables=False)
