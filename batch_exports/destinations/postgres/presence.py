@@ -110,7 +110,8 @@ def _stage(
         sql.SQL("CREATE TEMPORARY TABLE {} AS SELECT {}, ''::text AS row_key FROM {} "
                 "WITH NO DATA").format(sql.Identifier(_KEYS), identifiers(names), table.sql)
     )  # fmt: skip
-    # Keys are changed as they were changed when they were delivered, or rejected.
+    # Keys are changed as they were changed when they were delivered, and rejects name their rows by
+    # what came.
     sift = Sift(fit.capabilities, OnUnrepresentable.REPLACE, names, keep=lambda _: None)
     with source_keys() as reader:
         batches = (
@@ -118,20 +119,33 @@ def _stage(
                 "row_key",
                 json_rows(batch, names) if named else pa.nulls(batch.num_rows, pa.string()),
             )
-            for batch in sift.clean(reader)
+            for batch in reader
         )
         load(
             [Target(connection, STAGED)],
-            Rows(batches, (*names, "row_key"), (*types, "text"), names),
+            Rows(sift.clean(batches), (*names, "row_key"), (*types, "text"), names),
         )
 
 
 def _forget_rejected(
     connection: psycopg.Connection[Any], rejects: TableName, values: dict[str, Any]
 ) -> None:
-    statement = sql.SQL(
-        "DELETE FROM {} s USING {} r WHERE r.export = %(export)s AND r.action = 'rejected' "
-        "AND r.interval_start = %(start)s AND r.interval_end = %(end)s "
-        "AND r.row_key::text = s.row_key"
-    ).format(STAGED, rejects.sql)
-    connection.execute(statement, values)
+    """As many as were rejected of each name: others of it may have been delivered."""
+    # A row was rejected once, whatever number of reasons is told for it.
+    statement = sql.SQL("""
+    DELETE FROM {staged} WHERE ctid IN (
+        SELECT s.place FROM (
+            SELECT ctid AS place, row_key, row_number() OVER (PARTITION BY row_key) AS number
+            FROM {staged}
+        ) s JOIN (
+            SELECT row_key, sum(times) AS times FROM (
+                SELECT row_key::text AS row_key,
+                       count(*) / count(DISTINCT (column_name, reason)) AS times
+                FROM {rejects} WHERE export = %(export)s AND action = 'rejected'
+                AND interval_start = %(start)s AND interval_end = %(end)s
+                GROUP BY row_key::text, "row"::text
+            ) r GROUP BY row_key
+        ) r USING (row_key) WHERE s.number <= r.times
+    )
+    """)
+    connection.execute(statement.format(staged=STAGED, rejects=rejects.sql), values)

@@ -108,9 +108,7 @@ def reject_rows(
     `original` is the value as it came, byte for byte if it is text, and as text if it is not.
     `row` is the whole row for reading; the bytes that are not UTF-8 show as U+FFFD there.
     """
-    readable = pa.RecordBatch.from_pydict(
-        {n: _readable(originals.column(n)) for n in originals.schema.names if n not in _MARKS}
-    )
+    names = [name for name in originals.schema.names if name not in _MARKS]
     count = originals.num_rows
     return pa.RecordBatch.from_arrays(
         [
@@ -119,17 +117,22 @@ def reject_rows(
             pa.repeat(pa.scalar(interval.end, TIMESTAMP), count),
             pa.repeat(run_id, count),
             *(originals.column(name) for name in _MARKS),
-            json_rows(readable, identity),
+            json_rows(originals, identity),
             _values(originals),
-            json_rows(readable, readable.schema.names),
+            json_rows(originals, names),
         ],
         names=COLUMNS,
     )
 
 
 def json_rows(batch: pa.RecordBatch, names: Sequence[str]) -> pa.Array:
-    """One JSON object a row, of some of its columns; whatever is no text stands there as text."""
-    frame = pl.from_arrow(pa.Table.from_batches([batch.select(list(names))]))
+    """One JSON object a row, of some of its columns; whatever is no text stands there as text.
+
+    Rows need not be clean: the same ones give the same text, whether as they came or as `Rejects`
+    keeps them.
+    """
+    readable = {name: _readable(batch.column(name)) for name in names}
+    frame = pl.from_arrow(pa.table(readable))
     assert isinstance(frame, pl.DataFrame)
     encoded = frame.select(pl.struct(pl.all()).struct.json_encode()).to_series()
     return encoded.to_arrow().cast(pa.string())
@@ -140,6 +143,8 @@ def _readable(values: pa.Array) -> pa.Array:
         return pa.ListArray.from_arrays(
             values.offsets, _readable(values.values), mask=pc.is_null(values)
         )
+    if pa.types.is_string(values.type):
+        values = values.cast(pa.binary())  # out of which text is made with care
     try:
         return text_of(values)
     except pa.ArrowInvalid:
