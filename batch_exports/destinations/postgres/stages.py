@@ -1,6 +1,7 @@
 """Tables in which rows wait to be moved: temporary, or one for each of several connections."""
 
 import hashlib
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from types import TracebackType
@@ -19,8 +20,8 @@ class Stages(AbstractContextManager["Stages"]):
     """`count` stages for rows of a table, made when they are opened.
 
     A temporary table is its connection's alone. Where several connections load, each fills an
-    unlogged table beside the table, named after `label`, and gone on leaving the block; what a
-    killed run left is dropped by the next one of that label.
+    unlogged table of its own beside the table, named after `label`, and gone on leaving the block;
+    what a killed run left is dropped by the next one of that label.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class Stages(AbstractContextManager["Stages"]):
         self._prefix = f"{_TEMPORARY}_{digest}_"
         self._count = count
         self._connections = ExitStack()
-        self._sweeper: psycopg.Connection[Any] | None = None
+        self._sweepers: list[psycopg.Connection[Any]] = []
+        self._made: list[sql.Identifier] = []
 
     @property
     def parallel(self) -> bool:
@@ -53,13 +55,18 @@ class Stages(AbstractContextManager["Stages"]):
             create = sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP {}")
             connection.execute(create.format(sql.Identifier(_TEMPORARY), self._like))
             return [Target(connection, sql.Identifier("pg_temp", _TEMPORARY))]
+        # It is idle for as long as the others load, and not because the run hangs.
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         others = [self._connections.enter_context(self._connect()) for _ in range(self._count)]
-        self._sweeper = others[0]
-        self._drop(self._sweeper)
+        self._sweepers = [connection, *others]
+        _drop(others[0], self._leftovers(others[0]))
+        # A run whose lock was lost with its connection never meets the tables of the next one.
+        own = secrets.token_hex(4)
         targets = []
         for number, other in enumerate(others):
-            table = sql.Identifier(self._table.schema, f"{self._prefix}{number}")
+            table = sql.Identifier(self._table.schema, f"{self._prefix}{own}_{number}")
             other.execute(sql.SQL("CREATE UNLOGGED TABLE {} {}").format(table, self._like))
+            self._made.append(table)
             targets.append(Target(other, table))
         return targets
 
@@ -70,18 +77,22 @@ class Stages(AbstractContextManager["Stages"]):
         trace: TracebackType | None,
     ) -> None:
         with self._connections:
-            if self._sweeper is None:
+            sweeper = next((each for each in self._sweepers if not each.closed), None)
+            if sweeper is None:
                 return
             # Rows are in place, or nowhere: what cannot be dropped now is dropped by the next run.
             with suppress(psycopg.Error):
-                self._drop(self._sweeper)
+                _drop(sweeper, self._made)
 
-    def _drop(self, connection: psycopg.Connection[Any]) -> None:
+    def _leftovers(self, connection: psycopg.Connection[Any]) -> list[sql.Identifier]:
         found = connection.execute(
             "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s)) "
             "AND relkind = 'r' AND starts_with(relname, %s)",
             [self._table.schema, self._prefix],
         ).fetchall()
-        for (name,) in found:
-            stage = sql.Identifier(self._table.schema, name)
-            connection.execute(sql.SQL("DROP TABLE {}").format(stage))
+        return [sql.Identifier(self._table.schema, name) for (name,) in found]
+
+
+def _drop(connection: psycopg.Connection[Any], tables: Sequence[sql.Identifier]) -> None:
+    for table in tables:
+        connection.execute(sql.SQL("DROP TABLE {}").format(table))

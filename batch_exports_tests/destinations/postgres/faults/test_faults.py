@@ -46,6 +46,7 @@ def test_a_copy_that_an_administrator_ends(try_out: TryOut, way: Way) -> None:
     with pytest.raises(Transient, match="terminating connection due to administrator command"):
         trial.deliver("run-ended", amid=end)
     trial.assert_unchanged()
+    assert trial.adapter.leftovers() == []
     trial.deliver()
     trial.assert_delivered()
 

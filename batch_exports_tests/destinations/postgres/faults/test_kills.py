@@ -117,7 +117,7 @@ def test_the_server_killed_before_it_commits(try_out: TryOut, proxy: FaultProxy,
 
 def test_the_server_killed_once_tables_are_made(try_out: TryOut, proxy: FaultProxy) -> None:
     trial = try_out(RANGE)
-    trial.execute("DROP TABLE {table}, {table}_rejects, {ledger}")
+    trial.execute("DROP TABLE {table}, {rejects}, {ledger}")
     hang = proxy.add(TcpFault(direction="up", do="hang", match=b"BEGIN", skip=1))
     with ThreadPoolExecutor(1) as thread:
         run = thread.submit(trial.deliver, "run-crashed", port=proxy.port)
@@ -130,4 +130,14 @@ def test_the_server_killed_once_tables_are_made(try_out: TryOut, proxy: FaultPro
     assert trial.state() == {"rows": [], "ledger": [], "rejects": []}
     trial.deliver_neighbour()
     trial.deliver()
+    trial.assert_delivered()
+
+
+def test_the_server_killed_once_it_has_committed(try_out: TryOut) -> None:
+    """What is told as delivered is there, even where commits do not wait for the server's log."""
+    trial = try_out(RANGE)
+    with trial.with_default("synchronous_commit", "off"):
+        trial.deliver()
+        postgres_server.kill(trial.server.folder)
+        postgres_server.start(trial.server.folder)
     trial.assert_delivered()

@@ -127,6 +127,16 @@ class Trial:
             return cursor.fetchall() if cursor.description else []
 
     @contextmanager
+    def with_default(self, setting: str, value: str) -> Generator[None, None, None]:
+        """The user whom runs log in as has such a setting of PostgreSQL's own."""
+        user = sql.Identifier(self.server.exporter.user).as_string()
+        self.execute(f"ALTER USER {user} SET {setting} = '{value}'")
+        try:
+            yield
+        finally:
+            self.execute(f"ALTER USER {user} RESET {setting}")
+
+    @contextmanager
     def other_session(self) -> Generator[Callable[[str], psycopg.Cursor[Any]], None, None]:
         """Of the administrator: what it executes is one transaction, undone at the end."""
         with self.server.connect() as other:
