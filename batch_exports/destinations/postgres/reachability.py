@@ -95,9 +95,9 @@ def log_in(attempt: Attempt) -> Finding:
         encoding = info.parameter_status("server_encoding")
         if encoding != "UTF8":
             raise Terminal(
-                f"The database {info.dbname!r} is encoded as {encoding}: an interval with a "
-                "character that it cannot hold fails.",
-                remedy="Use a database whose encoding is UTF8.",
+                f"The database {info.dbname!r} is encoded in {encoding}, which cannot hold every "
+                "character: no delivery goes there.",
+                remedy="Export to a database that was created with ENCODING 'UTF8'.",
             )
     return passed(f"user {info.user!r}, database {info.dbname!r}, PostgreSQL {version}")
 

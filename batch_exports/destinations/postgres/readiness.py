@@ -63,7 +63,7 @@ def make_tables(attempt: Attempt) -> Finding:
             f"No table may be made in {destination.name.schema!r}, and there is no "
             f"{', '.join(missing)}.",
             [create],
-            f" Or let the administrator make the tables: {_setup_sql(attempt, '--with-tables')}",
+            f" or make the tables: {_setup_sql(attempt, '--with-tables')}",
         )
     if destination.parallelism > 1:
         raise _lacking(
@@ -71,7 +71,7 @@ def make_tables(attempt: Attempt) -> Finding:
             f"parallelism: {destination.parallelism} stages rows in tables, and none may be made "
             f"in {destination.name.schema!r}.",
             [create],
-            " Or set parallelism: 1.",
+            " or set parallelism: 1.",
         )
     return passed("no table may be made, and none needs to be: all are there")
 

@@ -193,6 +193,15 @@ def test_what_the_connection_has_wrong(
         assert found["TLS"].verdict == ("skipped" if "ssl_mode" in connection else "passed")
 
 
+def test_a_folder_of_sockets(place: Place, tmp_path: Path) -> None:
+    connection = place.database.connection(
+        user=place.user, host=str(tmp_path), ssl_mode="disable", ssl_root_cert=None
+    )
+    found = findings(connection, place.destination())
+    assert [found[step].verdict for step in ("host name", "network", "TLS")] == ["skipped"] * 3
+    assert str(tmp_path) in failure(found, "log in").text
+
+
 def test_a_port_on_which_nothing_listens(place: Place) -> None:
     [port] = free_ports(1)
     connection = place.database.connection(user=place.user, port=port)
@@ -360,7 +369,7 @@ def test_what_makes_tables_in_any_case(database: Database) -> None:
     place = Place(database, with_tables=True)
     failed = failure(place.tried(parallelism=2), "make tables")
     assert "parallelism: 2" in failed.text
-    assert "Or set parallelism: 1" in failed.remedy
+    assert "or set parallelism: 1" in failed.remedy
 
 
 def test_a_schema_that_is_not_there(place: Place) -> None:
@@ -464,7 +473,7 @@ def test_a_database_that_cannot_hold_every_character(postgres_server: Server) ->
             projection=BY_KEY,
         )
         failed = failure(findings(connection, destination), "log in")
-    assert failed.text.startswith("The database 'latin' is encoded as LATIN1")
+    assert failed.text.startswith("The database 'latin' is encoded in LATIN1")
 
 
 def test_no_session_stays(place: Place) -> None:
