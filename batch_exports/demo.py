@@ -2,8 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,15 +10,13 @@ from typing import Any, Literal
 import dagster as dg
 
 from batch_exports.checks import Examination, checks_of
-from batch_exports.components.batch_export import BatchExport
 from batch_exports.definitions import component_tree, load_definitions
 from batch_exports.destinations.delivery import Delivery, Landed
 from batch_exports.errors import BatchExportError
 from batch_exports.export import Export
+from batch_exports.lookup import find_exports
 from batch_exports.local import parts
 
-# Dagster finds subclasses by their base, which mypy wants to be concrete.
-_ANY_EXPORT: Any = BatchExport
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -72,14 +69,14 @@ def run(tell: Callable[[str], None]) -> list[Row]:
     """
     tree = component_tree()
     definitions = load_definitions(tree)
-    exports = [component.export() for component in tree.get_all_components(_ANY_EXPORT)]
     rows: list[Row] = []
     with dg.DagsterInstance.get() as instance:
-        for export in exports:
+        for found in find_exports(tree, definitions):
+            export = found.export
             job = definitions.resolve_job_def(f"{export.name}_job")
             done = instance.get_materialized_partitions(export.key)
             keys = export.partitions.get_partition_keys()
-            with _resources(definitions, export) as resources:
+            with found.resources(export.resources) as resources:
                 for number, key in enumerate(keys, start=1):
                     place = f"{export.name} {key} ({number} of {len(keys)})"
                     row = _verified(export, resources, key) if key in done else None
@@ -90,14 +87,6 @@ def run(tell: Callable[[str], None]) -> list[Row]:
                         tell(f"{place}: there already")
                     rows.append(row)
     return rows
-
-
-@contextmanager
-def _resources(definitions: dg.Definitions, export: Export) -> Iterator[Any]:
-    defined = definitions.resources or {}
-    wanted = {name: defined[name] for name in export.resources}
-    with dg.build_resources(wanted) as resources:
-        yield resources
 
 
 def _examination(export: Export, resources: Any, key: str) -> Examination:

@@ -1,4 +1,4 @@
-"""An export of this deployment, found by its name as the command line gives it."""
+"""The exports of this deployment, each with what it needs, and one by its name."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -47,13 +47,19 @@ class Found:
 def find_export(name: str) -> Found:
     """Raises `ConfigurationError` for a name that no export has, and what loading raises."""
     tree = component_tree()
-    definitions = load_definitions(tree)
-    exports = {export.name: export for export in tree.get_all_components(_ANY_EXPORT)}
+    exports = {found.export.name: found for found in find_exports(tree, load_definitions(tree))}
     if name not in exports:
         raise ConfigurationError(
             "export",
             f"there is no export {name!r}.",
             remedy=f"There is: {', '.join(sorted(exports)) or 'none'}.",
         )
-    component = exports[name]
-    return Found(component, component.export(), dict(definitions.resources or {}))
+    return exports[name]
+
+
+def find_exports(tree: dg.ComponentTree, definitions: dg.Definitions) -> list[Found]:
+    """All exports of a tree that was loaded to these definitions."""
+    return [
+        Found(component, component.export(), dict(definitions.resources or {}))
+        for component in tree.get_all_components(_ANY_EXPORT)
+    ]
