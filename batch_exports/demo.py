@@ -14,8 +14,8 @@ from batch_exports.definitions import component_tree, load_definitions
 from batch_exports.destinations.delivery import Delivery, Landed
 from batch_exports.errors import BatchExportError
 from batch_exports.export import Export
-from batch_exports.lookup import find_exports
 from batch_exports.local import parts
+from batch_exports.lookup import find_exports
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
