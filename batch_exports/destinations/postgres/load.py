@@ -133,18 +133,22 @@ def _copy(target: Target, rows: Rows, chunks: Iterable[_Chunk]) -> None:
                 sent += chunk.rows
                 copy.write(memoryview(chunk.data))
             copy.write(TRAILER)
-    except psycopg.DataError as error:
-        raise _refused(error, under_way) from None
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        if place := _PLACE.search(error.diag.context or ""):
+            raise _refused(error, _key_at(int(place[1]), under_way), place[2]) from None
+        raise
 
 
-def _refused(error: psycopg.DataError, under_way: Iterable[tuple[int, pa.RecordBatch]]) -> Terminal:
+def _refused(error: psycopg.Error, key: str, column: str | None) -> Terminal:
     """Names the row. The server's own account of it may show what the row holds."""
-    place = _PLACE.search(error.diag.context or "")
-    column = f" in the column {place[2]!r}" if place and place[2] else ""
+    place = f"{key} in the column {column!r}" if column else key
+    way_out = (
+        "leave the column out" if isinstance(error, psycopg.DataError) else "change the constraint"
+    )
     return Terminal(
-        f"The server refuses the row {_key_at(int(place[1]), under_way) if place else ''}{column}: "
-        f"{error.diag.message_primary} (SQLSTATE {error.sqlstate}).",
-        remedy="Correct the value at the source, or leave the column out. Nothing was delivered.",
+        f"The server refuses the row {place}: {error.diag.message_primary} "
+        f"(SQLSTATE {error.sqlstate}).",
+        remedy=f"Correct it at the source, or {way_out}. Nothing was delivered.",
     )
 
 

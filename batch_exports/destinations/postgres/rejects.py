@@ -1,7 +1,7 @@
 """Rows that the table cannot hold, and originals of changed ones, in a table beside it."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Any
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from batch_exports.destinations.postgres.table import TableName
+from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import TIMESTAMP
 
@@ -67,9 +68,19 @@ class Rejects(AbstractContextManager["Rejects"]):
         trace: TracebackType | None,
     ) -> None:
         if self._file:
-            self._file.close()
+            with suppress(OSError):  # what is still to be written is of no use
+                self._file.close()
 
     def keep(self, originals: pa.RecordBatch) -> None:
+        try:
+            self._write(originals)
+        except OSError as error:
+            raise Terminal(
+                f"Rejected rows cannot be put aside on this machine: {error.strerror}.",
+                remedy="Free space on its disk, or let TMPDIR name a folder that has some.",
+            ) from error
+
+    def _write(self, originals: pa.RecordBatch) -> None:
         if self._file is None:
             self._file = TemporaryFile(prefix="batch-exports-rejects-")  # noqa: SIM115
             self._writer = pa.ipc.new_stream(self._file, originals.schema)

@@ -79,7 +79,7 @@ def test_a_statement_that_takes_too_long(try_out: TryOut, way: Way) -> None:
     def dawdle() -> None:
         wait_until(lambda: bool(trial.execute(query)))
 
-    with pytest.raises(Terminal, match="57014.*statement_timeout_seconds"):
+    with pytest.raises(Terminal, match=r"57014.*statement_timeout_seconds"):
         trial.deliver("run-slow", amid=dawdle, statement_timeout_seconds=1)
     trial.assert_unchanged()
     trial.deliver()
