@@ -59,6 +59,7 @@ _LEDGER: Mapping[str, str] = {
     "transaction_id": "the transaction, by which its rows are found again",
     "first_block": "where in the table they were put; NULL if not known",
     "end_block": "up to before this block",
+    "unknown_rows": "whether the table had rows of deliveries that this table no longer told of",
 }
 _REJECTS: Mapping[str, str] = {
     "export": "the export's name",

@@ -221,9 +221,8 @@ class PostgresDestination:
             raise Terminal(
                 f"{self.name} has deliveries of the export {others[0]!r}, which this one would "
                 "replace.",
-                remedy="Give each export a table of its own. If the export was renamed, tell the "
-                f"ledger: UPDATE {self._ledger.name} SET export = '{self.export}' "
-                f"WHERE export = '{others[0]}' AND table_name = '{self.name.name}';",
+                remedy="Give each export a table of its own. If the export was renamed, run: "
+                f"{self._ledger.adopting(others[0], self.rejects)}",
             )
         return None
 

@@ -33,6 +33,7 @@ CREATE TABLE {} (
     transaction_id XID8 NOT NULL DEFAULT pg_current_xact_id(),
     first_block BIGINT,
     end_block BIGINT,
+    unknown_rows BOOLEAN NOT NULL,
     PRIMARY KEY (table_name, export, interval_start, interval_end)
 )
 """
@@ -42,7 +43,8 @@ CREATE TABLE {} (
 class Entry:
     """One delivery. `rows` were taken in, and changed so many rows of the table; `bytes` and
     `content_sha256` are those of the COPY stream. What it wrote lies in the table's blocks from
-    `first_block` to before `end_block`; None where that is not known."""
+    `first_block` to before `end_block`; None where that is not known. `unknown_rows` says whether
+    the table may have had rows of deliveries that no entry told of."""
 
     membership: str
     run_id: str
@@ -55,6 +57,7 @@ class Entry:
     missing_columns: Sequence[str] = field(default_factory=list)
     first_block: int | None = None
     end_block: int | None = None
+    unknown_rows: bool = False
 
 
 _FIELDS = tuple(Entry.__dataclass_fields__)
@@ -134,34 +137,49 @@ class Ledger:
         found = connection.execute(statement.format(self.name.sql), [self.table.name, self.export])
         return [export for (export,) in found]
 
-    def knows_all_rows(
+    def adopting(self, former: str, rejects: TableName) -> str:
+        """The statements that make this export's own what it delivered under a former name."""
+        statement = sql.SQL(
+            "UPDATE {ledger} SET export = {new} WHERE export = {former} AND table_name = {table}; "
+            "UPDATE {rejects} SET export = {new} WHERE export = {former};"
+        )
+        names = {"ledger": self.name.sql, "rejects": rejects.sql}
+        texts = {"new": self.export, "former": former, "table": self.table.name}
+        values = {name: sql.Literal(text) for name, text in texts.items()}
+        return statement.format(**names, **values).as_string()
+
+    def has_lost_track(self, connection: psycopg.Connection[Any]) -> bool:
+        """Whether the table may have rows of deliveries that no entry tells of, since the ledger
+        was emptied: just now, or before the deliveries that it tells of."""
+        statement = sql.SQL(
+            "SELECT coalesce(bool_or(unknown_rows), EXISTS (SELECT FROM {})) FROM {} "
+            "WHERE table_name = %s AND export = %s"
+        ).format(self.table.sql, self.name.sql)
+        row = connection.execute(statement, [self.table.name, self.export]).fetchone()
+        return bool(row and row[0])
+
+    def finds_all_rows(
         self,
         connection: psycopg.Connection[Any],
         interval: DataInterval,
         membership: str,
         identity: str,
     ) -> bool:
-        """Whether every row that deliveries put into the table can be found by its writer.
+        """Whether every row of the entries' deliveries can be found by its writer.
 
-        It cannot where the ledger was emptied, where the table came from a dump, and where rows of
-        the interval may have come in intervals of another rhythm that reach beyond this one, or
-        by another membership column.
+        It cannot where the table came from a dump, and where rows of the interval may have come in
+        intervals of another rhythm that reach beyond this one, or by another membership column.
         """
         statement = sql.SQL(
-            "SELECT count(*), count(*) FILTER (WHERE table_identity <> %(identity)s "
-            "OR membership <> %(membership)s OR interval_start < %(end)s AND "
-            "interval_end > %(start)s AND NOT (interval_start >= %(start)s AND "
-            "interval_end <= %(end)s)) "
-            "FROM {} WHERE table_name = %(table)s AND export = %(export)s"
+            "SELECT NOT EXISTS (SELECT FROM {} WHERE table_name = %(table)s "
+            "AND export = %(export)s AND (table_identity <> %(identity)s "
+            "OR membership <> %(membership)s OR interval_start < %(end)s "
+            "AND interval_end > %(start)s AND NOT (interval_start >= %(start)s "
+            "AND interval_end <= %(end)s)))"
         ).format(self.name.sql)
         values = {**self._values(interval), "membership": membership, "identity": identity}
         row = connection.execute(statement, values).fetchone()
-        entries, unsure = row or (0, 0)
-        if not entries:
-            probe = sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(self.table.sql)
-            empty = connection.execute(probe).fetchone()
-            return bool(empty and empty[0])
-        return not unsure
+        return bool(row and row[0])
 
     def written(
         self, connection: psycopg.Connection[Any], interval: DataInterval, identity: str

@@ -49,8 +49,9 @@ class Transfer:
         """Rows, rejects and the ledger's entry. Raises psycopg's errors and those of `batches`."""
         with Rejects() as aside, prefetch(batches, ahead=2) as read:
             sift = Sift(self.fit.capabilities, self.policy, self.projection.model.key, aside.keep)
-            before = self._blocks()
-            loaded, changed = self._load(sift.clean(b.select(self.fit.names) for b in read))
+            before, unknown_rows = self._blocks(), self._has_unknown_rows()
+            clean = sift.clean(b.select(self.fit.names) for b in read)
+            loaded, changed = self._load(clean, unknown_rows)
             self._write_rejects(aside)
         entry = Entry(
             membership=self.projection.membership,
@@ -65,11 +66,12 @@ class Transfer:
             # The last block there was may have taken rows as well.
             first_block=None if before is None else max(before - 1, 0),
             end_block=self._blocks(),
+            unknown_rows=unknown_rows,
         )
         self.ledger.record(self.connection, self.interval, entry, self.table.identity)
         return entry
 
-    def _load(self, clean: Iterator[pa.RecordBatch]) -> tuple[Loaded, int]:
+    def _load(self, clean: Iterator[pa.RecordBatch], unknown_rows: bool) -> tuple[Loaded, int]:
         """What was sent, and how many rows of the table it changed."""
         match self.mode:
             case "append":
@@ -81,7 +83,7 @@ class Transfer:
             if not self._has_rows_without(self.fit.range_column):
                 return self._straight(clean)
         all_gone = self._delete_written()
-        if all_gone and self._knows_all_rows():
+        if all_gone and not unknown_rows and self._finds_all_rows():
             return self._straight(clean)
         return self._staged(clean, self._replace_by_key)
 
@@ -120,10 +122,16 @@ class Transfer:
         written = self.ledger.written(self.connection, self.interval, self.table.identity)
         return staging.delete_written(self.connection, self.name.sql, written)
 
-    def _knows_all_rows(self) -> bool:
+    def _has_unknown_rows(self) -> bool:
+        """Whether rows may be there of which no entry tells, or that a second append leaves so."""
+        if self.mode == "append" and self.ledger.entry(self.connection, self.interval):
+            return True
+        return self.ledger.has_lost_track(self.connection)
+
+    def _finds_all_rows(self) -> bool:
         """Whether no other row of the interval can be in the table: users may have put such into
         one of their own."""
-        return self.table.made_for == self.ledger.export and self.ledger.knows_all_rows(
+        return self.table.made_for == self.ledger.export and self.ledger.finds_all_rows(
             self.connection, self.interval, self.projection.membership, self.table.identity
         )
 
