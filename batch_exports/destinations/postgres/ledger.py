@@ -206,6 +206,24 @@ class Ledger:
             identity,
         )
 
+    def moment(self, connection: psycopg.Connection[Any]) -> str:
+        """Which transactions are committed by now, as `is_overtaken` takes it."""
+        row = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
+        return str(row[0]) if row else ""
+
+    def is_overtaken(
+        self, connection: psycopg.Connection[Any], interval: DataInterval, since: str
+    ) -> bool:
+        """Whether a delivery of an interval that overlaps this one was committed since then."""
+        statement = sql.SQL(
+            "SELECT EXISTS (SELECT FROM {} WHERE table_name = %(table)s AND export = %(export)s "
+            "AND interval_start < %(end)s AND interval_end > %(start)s "
+            "AND NOT pg_visible_in_snapshot(transaction_id, %(since)s::pg_snapshot))"
+        ).format(self.name.sql)
+        values = {**self._values(interval), "since": since}
+        row = connection.execute(statement, values).fetchone()
+        return bool(row and row[0])
+
     def record(
         self,
         connection: psycopg.Connection[Any],

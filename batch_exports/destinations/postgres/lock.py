@@ -30,10 +30,20 @@ def interval_lock(
 
 def table_lock(connection: psycopg.Connection[Any], table: TableName) -> None:
     """One run at a time makes a table, or moves staged rows into it: each is short, so that
-    others wait until it is done. For all other locks they wait no longer than before."""
+    others wait until it is done."""
+    _lock_patiently(connection, str(table))
+
+
+def record_lock(connection: psycopg.Connection[Any], table: TableName, export: str) -> None:
+    """One run of an export at a time commits what it delivered, and knows what the others did."""
+    _lock_patiently(connection, f"{table} {export} record")
+
+
+def _lock_patiently(connection: psycopg.Connection[Any], what: str) -> None:
+    """However long it takes; for all other locks the run waits no longer than before."""
     timeout = connection.execute("SELECT current_setting('lock_timeout')").fetchone()
     connection.execute("SET LOCAL lock_timeout = 0")
-    _lock(connection, str(table))
+    _lock(connection, what)
     connection.execute("SELECT set_config('lock_timeout', %s, true)", timeout)
 
 

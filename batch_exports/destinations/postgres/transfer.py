@@ -12,13 +12,14 @@ from batch_exports.destinations.postgres import rejects, staging
 from batch_exports.destinations.postgres.fit import Fit
 from batch_exports.destinations.postgres.ledger import Entry, Ledger
 from batch_exports.destinations.postgres.load import Loaded, Rows, Target, load
-from batch_exports.destinations.postgres.lock import table_lock
+from batch_exports.destinations.postgres.lock import record_lock, table_lock
 from batch_exports.destinations.postgres.preparation import WriteMode
 from batch_exports.destinations.postgres.rejects import Rejects
 from batch_exports.destinations.postgres.stages import Stages
 from batch_exports.destinations.postgres.staging import Stage
 from batch_exports.destinations.postgres.table import Table, TableName
 from batch_exports.destinations.sift import Sift
+from batch_exports.errors import Transient
 from batch_exports.interval import DataInterval
 from batch_exports.models import Projection
 from batch_exports.transform.capabilities import OnUnrepresentable
@@ -47,6 +48,7 @@ class Transfer:
 
     def deliver(self, batches: Iterable[pa.RecordBatch]) -> Entry:
         """Rows, rejects and the ledger's entry. Raises psycopg's errors and those of `batches`."""
+        began = self.ledger.moment(self.connection)
         with Rejects() as aside, prefetch(batches, ahead=2) as read:
             sift = Sift(self.fit.capabilities, self.policy, self.projection.model.key, aside.keep)
             before, unknown_rows = self._blocks(), self._has_unknown_rows()
@@ -68,8 +70,19 @@ class Transfer:
             end_block=self._blocks(),
             unknown_rows=unknown_rows,
         )
+        if self.mode == "replace":
+            self._refuse_overtaken(began)
         self.ledger.record(self.connection, self.interval, entry, self.table.identity)
         return entry
+
+    def _refuse_overtaken(self, began: str) -> None:
+        """Rows that came while this one had begun were not there to be replaced."""
+        record_lock(self.connection, self.name, self.ledger.export)
+        if self.ledger.is_overtaken(self.connection, self.interval, began):
+            raise Transient(
+                f"{self.name}: an interval that overlaps {self.interval} was delivered meanwhile.",
+                remedy="It is tried again. End runs of the former rhythm once it was changed.",
+            )
 
     def _load(self, clean: Iterator[pa.RecordBatch], unknown_rows: bool) -> tuple[Loaded, int]:
         """What was sent, and how many rows of the table it changed."""
