@@ -95,4 +95,4 @@ class Stages(AbstractContextManager["Stages"]):
 
 def _drop(connection: psycopg.Connection[Any], tables: Sequence[sql.Identifier]) -> None:
     for table in tables:
-        connection.execute(sql.SQL("DROP TABLE {}").format(table))
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
