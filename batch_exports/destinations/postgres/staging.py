@@ -92,7 +92,7 @@ def merge(
     """Insert rows with new keys, and update those whose versions are greater; how many changed.
 
     Versions are compared one after the other. Of several staged rows of a key the newest counts;
-    of equally new ones, the first.
+    of equally new ones, any.
     """
     rest = [name for name in stage.columns if name not in stage.key]
     names = {
