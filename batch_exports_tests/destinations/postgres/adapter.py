@@ -1,7 +1,5 @@
-"""PostgreSQL as the suite of all destinations sees it, and as other tests read what landed there."""
+"""PostgreSQL as the suite of all destinations sees it, and what other tests read of it."""
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +15,7 @@ from batch_exports.interval import DataInterval
 from batch_exports.local.postgres_server import Server
 from batch_exports.models import Projection
 from batch_exports.transform.capabilities import OnUnrepresentable
-from batch_exports_tests.destinations.rows import Row, as_rows, in_order
+from batch_exports_tests.destinations.rows import Row, as_rows
 
 TABLE = "events"
 
