@@ -79,24 +79,26 @@ def test_rows_that_were_moved(try_out: TryOut) -> None:
 @pytest.mark.parametrize(
     ("statement", "way"),
     [
-        *(("TRUNCATE {ledger}", way) for way in (RANGE, FIRST, MERGE)),
-        *(("DROP TABLE {ledger}", way) for way in (RANGE, FIRST, MERGE)),
-        *(("DROP TABLE {rejects}", way) for way in (RANGE, FIRST, MERGE)),
+        ("TRUNCATE {ledger}", RANGE),
+        ("TRUNCATE {ledger}", FIRST),
+        ("DROP TABLE {ledger}", FIRST.with_connections(2)),
+        ("DROP TABLE {ledger}", MERGE),
+        ("DROP TABLE {rejects}", FIRST),
     ],
     ids=str,
 )
 def test_records_that_are_gone(try_out: TryOut, way: Way, statement: str) -> None:
-    """Rows are then known by their keys alone, whichever come first and however many there are."""
+    """Rows are then known by their keys alone, whichever come first."""
     trial = try_out(way)
     trial.deliver("run-earlier")
     trial.execute(statement)
-    trial.latest = pa.concat_tables([way.rows(range(2000, 4000), lambda _: 3), trial.latest])
+    trial.latest = pa.concat_tables([way.rows(range(2000, 2100), lambda _: 3), trial.latest])
     trial.deliver()
     trial.deliver_neighbour()
     trial.assert_delivered()
 
 
-@pytest.mark.parametrize("way", [RANGE, FIRST, MERGE], ids=str)
+@pytest.mark.parametrize("way", [FIRST, MERGE], ids=str)
 def test_a_table_restored_from_a_dump(
     try_out: TryOut, server: Server, tmp_path: Path, way: Way
 ) -> None:

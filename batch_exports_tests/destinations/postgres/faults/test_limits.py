@@ -20,9 +20,8 @@ from batch_exports_tests.destinations.suite import wait_until
 TryOut = Callable[[Way], Trial]
 
 
-@pytest.mark.parametrize("way", [RANGE, MERGE.with_connections(2)], ids=str)
-def test_a_table_that_another_session_holds(try_out: TryOut, way: Way) -> None:
-    trial = try_out(way)
+def test_a_table_that_another_session_holds(try_out: TryOut) -> None:
+    trial = try_out(RANGE)
     with trial.other_session() as execute:
         execute("LOCK TABLE {table}")
         with pytest.raises(Transient, match=r"lock timeout.*pg_stat_activity"):
@@ -32,10 +31,9 @@ def test_a_table_that_another_session_holds(try_out: TryOut, way: Way) -> None:
     trial.assert_delivered()
 
 
-@pytest.mark.parametrize("way", [MERGE, MERGE.with_connections(2)], ids=str)
-def test_a_table_taken_while_rows_are_staged(try_out: TryOut, way: Way) -> None:
+def test_a_table_taken_while_rows_are_staged(try_out: TryOut) -> None:
     """As by one who makes an index: the run waits no longer than it may."""
-    trial = try_out(way)
+    trial = try_out(MERGE.with_connections(2))
     with trial.other_session() as execute:
 
         def take() -> None:
@@ -68,9 +66,8 @@ def test_a_deadlock_with_another_session(try_out: TryOut) -> None:
     trial.assert_delivered()
 
 
-@pytest.mark.parametrize("way", [RANGE, KEY.with_connections(2)], ids=str)
-def test_a_statement_that_takes_too_long(try_out: TryOut, way: Way) -> None:
-    trial = try_out(way)
+def test_a_statement_that_takes_too_long(try_out: TryOut) -> None:
+    trial = try_out(KEY.with_connections(2))
     query = (
         "SELECT pid FROM pg_stat_progress_copy JOIN pg_stat_activity USING (pid) "
         "WHERE clock_timestamp() - query_start > '1100 ms'"
@@ -86,13 +83,10 @@ def test_a_statement_that_takes_too_long(try_out: TryOut, way: Way) -> None:
     trial.assert_delivered()
 
 
-@pytest.mark.parametrize("way", [RANGE, MERGE.with_connections(2)], ids=str)
-def test_a_source_that_takes_long(
-    try_out: TryOut, way: Way, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_takes_long(try_out: TryOut, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection that waits for others to load is not given up as one that hangs."""
     monkeypatch.setattr(postgres_session, "_IDLE_IN_TRANSACTION_SECONDS", 1)
-    trial = try_out(way)
+    trial = try_out(MERGE.with_connections(2))
     query = (
         "SELECT pid FROM pg_stat_activity WHERE usename = %s AND xact_start IS NOT NULL "
         "AND clock_timestamp() - state_change > '1500 ms'"

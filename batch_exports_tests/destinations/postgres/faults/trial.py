@@ -140,6 +140,8 @@ class Trial:
     def other_session(self) -> Generator[Callable[[str], psycopg.Cursor[Any]], None, None]:
         """Of the administrator: what it executes is one transaction, undone at the end."""
         with self.server.connect() as other:
+            # What waits for it without end fails the test instead.
+            other.execute("SET idle_in_transaction_session_timeout = '60s'")
             yield lambda statement: other.execute(self._named(statement))
             other.rollback()
 
