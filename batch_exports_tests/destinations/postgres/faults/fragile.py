@@ -20,7 +20,13 @@ def allow_plain_connections(folder: Path) -> Server:
     with (cluster(folder) / "pg_hba.conf").open("a") as hba:
         hba.write("host all all 127.0.0.1/32 scram-sha-256\n")
     postgres_server.stop(folder)
-    return postgres_server.start(folder)
+    server = postgres_server.start(folder)
+    with server.connect(autocommit=True) as admin:
+        admin.execute("SET scram_iterations = 1")  # hundreds of times is a password proven here
+        for login in (server.admin, server.exporter):
+            names = sql.Identifier(login.user), sql.Literal(login.password)
+            admin.execute(sql.SQL("ALTER USER {} PASSWORD {}").format(*names))
+    return server
 
 
 def new_schema(server: Server) -> PostgresAdapter:

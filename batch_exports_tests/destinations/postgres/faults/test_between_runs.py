@@ -18,11 +18,13 @@ from batch_exports_tests.destinations.rows import HOUR, NEXT_HOUR
 TryOut = Callable[[Way], Trial]
 
 
-@pytest.mark.parametrize("way", [RANGE, KEY, MERGE], ids=str)
 @pytest.mark.parametrize(
-    "statement",
-    ["DROP TABLE {table}", "ALTER TABLE {table} RENAME TO kept"],
-    ids=["drop", "rename"],
+    ("statement", "way"),
+    [
+        *(("DROP TABLE {table}", way) for way in (RANGE, KEY, MERGE)),
+        ("ALTER TABLE {table} RENAME TO kept", KEY),
+    ],
+    ids=str,
 )
 def test_a_table_that_is_gone(try_out: TryOut, way: Way, statement: str) -> None:
     trial = try_out(way)

@@ -17,14 +17,14 @@ from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows, s
 TryOut = Callable[[Way], Trial]
 
 
-@pytest.mark.parametrize("way", [RANGE, FIRST, APPEND], ids=str)
 @pytest.mark.parametrize(
-    ("constraint", "name"),
+    ("way", "constraint", "name"),
     [
-        ("CHECK (event <> 'version 3') NOT VALID", "events_event_check"),
-        ("UNIQUE (uuid)", "events_uuid_key"),
+        (RANGE, "CHECK (event <> 'version 3') NOT VALID", "events_event_check"),
+        (FIRST, "CHECK (event <> 'version 3') NOT VALID", "events_event_check"),
+        (APPEND, "UNIQUE (uuid)", "events_uuid_key"),
     ],
-    ids=["check", "unique"],
+    ids=str,
 )
 def test_a_constraint_of_the_users_own(
     try_out: TryOut, way: Way, constraint: str, name: str
@@ -32,8 +32,6 @@ def test_a_constraint_of_the_users_own(
     trial = try_out(way)
     if "UNIQUE" in constraint:
         trial.latest = pa.concat_tables([trial.latest, trial.latest.slice(30, 1)])
-    if way.rerun:  # keys are in the neighbouring interval as well
-        trial.execute("DELETE FROM {table} WHERE _inserted_at >= '2026-11-01 11:00Z'")
     trial.execute(f"ALTER TABLE {{table}} ADD {constraint}")
     before = trial.state()
     with pytest.raises(
@@ -96,18 +94,11 @@ def test_many_rejects(adapter: PostgresAdapter) -> None:
     sample = make_rows(range(1)).select(projection.schema.names)
     rows = pa.concat_tables([sample] * count).combine_chunks()
     numbers = pa.array([f"{n:0201d}" for n in range(count)])  # a character too many
-    destination = adapter.destination(projection)
-    for run_id in ("run-1", "run-2"):
-        delivery = destination.write(
-            stream(rows.set_column(0, rows.schema.field(0), numbers), batch_rows=16_384),
-            HOUR,
-            run_id,
-        )
-        assert (delivery.rows, delivery.rejected) == (0, count)
-        found = adapter.execute(
-            "SELECT count(DISTINCT original), min(run_id), max(run_id) FROM {schema}.events_rejects"
-        )
-        assert found == [{"count": count, "min": run_id, "max": run_id}]
+    rows = rows.set_column(0, rows.schema.field(0), numbers)
+    delivery = adapter.destination(projection).write(stream(rows, batch_rows=16_384), HOUR, "a run")
+    assert (delivery.rows, delivery.rejected) == (0, count)
+    found = adapter.execute("SELECT count(DISTINCT original) FROM {schema}.events_rejects")
+    assert found == [{"count": count}]
 
 
 @contextmanager
