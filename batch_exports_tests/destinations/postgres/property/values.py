@@ -1,0 +1,134 @@
+"""Values that a source may have, and what must become of each in the table."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from batch_exports.models import JSON, TIMESTAMP, Column
+from batch_exports_tests.destinations.rows import read_json
+
+Fault = Literal["", "replaced", "rejected"]
+
+
+@dataclass(frozen=True)
+class Value:
+    """`sent` has text and JSON as bytes, and times in microseconds since 1970; `landed` is it as
+    `comparable` reads it. What the table cannot hold has a `fault`, unlike any in its row."""
+
+    sent: Any
+    landed: Any
+    fault: Fault = ""
+
+
+def comparable(value: Any, type_: pa.DataType) -> Any:
+    """A value that psycopg read (JSON as text, times as microseconds since 1970), such that equal
+    ones mean the same."""
+    if type_.equals(JSON) and value is not None:
+        return ("json", _frozen(read_json(value)))
+    match value:
+        case list():
+            return tuple(value)
+        case float():
+            return repr(value)
+        case _:
+            return value
+
+
+def _frozen(value: Any) -> Any:
+    """JSON that was read, for sets: `true` is not 1."""
+    match value:
+        case bool():
+            return ("bool", value)
+        case list():
+            return ("array", *(_frozen(item) for item in value))
+        case dict():
+            return ("object", frozenset((name, _frozen(item)) for name, item in value.items()))
+        case _:
+            return value
+
+
+def plain(value: Any) -> Value:
+    """One that is no JSON, and lands as it is."""
+    sent = value.encode() if isinstance(value, str) else value
+    return Value(sent, value)
+
+
+def _json(text: bytes, landed: bytes | None = None, fault: Fault = "") -> Value:
+    read = None if fault == "rejected" else comparable((landed or text).decode(), JSON)
+    return Value(text, read, fault)
+
+
+_FINE_TEXT = [
+    plain(text)
+    for text in (None, "", "x", "\\N", "a\tb\n\r\"'\\", "日本語 👩‍👩‍👧 \u202e\ufffd", "é" * 200)
+]
+_BAD_TEXT = [
+    Value(b"key\0", "key\ufffd", "replaced"),
+    Value(b"key\xff", "key\ufffd", "replaced"),
+]
+_FINE_JSON = [
+    Value(None, None),
+    _json(b"{}"),
+    _json(b"null"),
+    _json(b'{"a": 1.50, "b": [1e400, 12345678901234567890, -0.0, 1e-7, true, 1]}'),
+    _json(b'{"k": 1, "\\u00e9\\ud83d\\ude00": {"": [[], {}]}, "k": "last \\\\u0000"}'),
+    _json(b' "text\\n"\r\n'),
+    _json(b'{"large": "' + b"large " * 2_000 + b'"}'),
+]
+_BAD_JSON = [
+    _json(b'{"a\\u0000": 1}', b'{"a\\ufffd": 1}', "replaced"),
+    _json(b'["\\ud800"]', b'["\\ufffd"]', "replaced"),
+    _json(b'["\xff"]', b'["\\ufffd"]', "replaced"),
+    _json(b'{"cut": "of', fault="rejected"),
+    _json(b"[1e400000]", fault="rejected"),
+    _json(b"NaN", fault="rejected"),
+]
+_YEAR_10000, _YEAR_5000_BC = 253_402_300_800_000_000, -220_000_000_000_000_000
+
+
+def fine(column: Column, look: int) -> Value:
+    """A value that the table takes as it is; in a required column it is not NULL."""
+    values = [value for value in _fine_values(column) if column.nullable or value.sent is not None]
+    return values[look % len(values)]
+
+
+def _fine_values(column: Column) -> list[Value]:
+    if column.type.equals(JSON):
+        values = _FINE_JSON
+    elif pa.types.is_string(column.type):
+        values = _FINE_TEXT
+    elif column.type.equals(TIMESTAMP):
+        values = [plain(n) for n in (None, 0, -1, 1_700_000_000_123_456, _YEAR_10000)]
+    elif pa.types.is_integer(column.type):
+        values = [plain(n) for n in (None, 0, -1, 2**31 - 1, -(2**31))]
+    elif pa.types.is_boolean(column.type):
+        values = [plain(n) for n in (None, True, False)]
+    elif pa.types.is_floating(column.type):
+        floats = (0.1, -0.0, 5e-324, float("nan"), float("inf"))
+        values = [plain(None), *(Value(n, repr(n)) for n in floats)]
+    else:
+        lists: list[list[str | None] | None] = [None, [], ["", None, "é"], ["NULL", "{}", '"\\,']]
+        values = [
+            Value(one and [text and text.encode() for text in one], one if one is None else (*one,))
+            for one in lists
+        ]
+    return values
+
+
+def bad(column: Column) -> list[Value]:
+    """Values that a table of ours cannot hold."""
+    values = [] if column.nullable else [Value(None, None, "rejected")]
+    if column.type.equals(JSON):
+        values += _BAD_JSON
+    elif pa.types.is_string(column.type):
+        values += _BAD_TEXT
+    elif pa.types.is_list(column.type):
+        values.append(Value([b"a\0", None, b"\0"], ("a\ufffd", None, "\ufffd"), "replaced"))
+    elif column.type.equals(TIMESTAMP):
+        values.append(Value(_YEAR_5000_BC, None, "rejected"))
+    if column.types.get("postgres") == "VARCHAR(200)":
+        values.append(Value(b"x" * 201, None, "rejected"))
+    if column.types.get("postgres") == "INTEGER":
+        values.append(Value(2**31, None, "rejected"))
+    return values
