@@ -114,6 +114,7 @@ class PostgresConnectionResource(dg.ConfigurableResource[None]):
             "statement_timeout": f"{self.statement_timeout_seconds}s",
             "transaction_timeout": "0",
             "lock_timeout": f"{self.lock_timeout_seconds}s",
+            "idle_session_timeout": "0",
             "idle_in_transaction_session_timeout": f"{_IDLE_IN_TRANSACTION_SECONDS}s",
             "tcp_keepalives_idle": f"{_IDLE}s",
             "tcp_keepalives_interval": f"{_ASK_EVERY}s",
