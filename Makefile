@@ -22,7 +22,7 @@ ui: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m batch_exports_tests.browser.install
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -96,11 +96,14 @@ def test_a_source_that_takes_long(try_out: TryOut, monkeypatch: pytest.MonkeyPat
     trial.assert_delivered()
 
 
-def test_sessions_given_up_while_rows_are_moved(try_out: TryOut) -> None:
-    """Those that have loaded are idle from then on; their tables go nevertheless."""
+def test_sessions_that_idle_while_rows_are_moved(try_out: TryOut) -> None:
+    """Those that have loaded are idle from then on, and not given up; their tables go."""
     trial = try_out(MERGE.with_connections(2))
     user = trial.server.exporter.user
-    idle = "SELECT pid FROM pg_stat_activity WHERE usename = %s AND state = 'idle'"
+    idle = (
+        "SELECT pid FROM pg_stat_activity WHERE usename = %s AND state = 'idle' "
+        "AND clock_timestamp() - state_change > '1500 ms'"
+    )
     with (
         trial.with_default("idle_session_timeout", "1s"),
         trial.other_session() as execute,
@@ -113,7 +116,7 @@ def test_sessions_given_up_while_rows_are_moved(try_out: TryOut) -> None:
 
         run = thread.submit(trial.deliver, amid=take)
         trial.await_blocked(user)
-        wait_until(lambda: not trial.execute(idle, user))
+        wait_until(lambda: bool(trial.execute(idle, user)))
         execute("ROLLBACK")
         run.result()
     trial.assert_delivered()
