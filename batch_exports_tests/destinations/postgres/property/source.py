@@ -185,15 +185,12 @@ _SESSION_COLUMNS = (
     *("pageview_count", "is_bounce", "vitals_lcp"),
 )
 SHAPES = {
-    "events": [
-        _shape(
-            EVENTS,
-            ("uuid", "event", "properties", "distinct_id", "team_id", "timestamp", "_inserted_at"),
-            [*_UUIDS, ("key\ufffd",)],
-        ),
-        _shape(EVENTS, (), [*_UUIDS, ("key\ufffd",)]),
-    ],
-    "persons": [_shape(PERSONS, (), _NAMES, [(n, m) for n in range(4) for m in range(3)])],
-    "sessions": [_shape(SESSIONS, _SESSION_COLUMNS, _NAMES, [(10**15 + n,) for n in range(6)])],
+    "events by range": _shape(
+        EVENTS,
+        ("uuid", "event", "properties", "distinct_id", "team_id", "timestamp", "_inserted_at"),
+        [*_UUIDS, ("key\ufffd",)],
+    ),
+    "events by writer": _shape(EVENTS, (), [*_UUIDS, ("key\ufffd",)]),
+    "persons": _shape(PERSONS, (), _NAMES, [(n, m) for n in range(4) for m in range(3)]),
+    "sessions": _shape(SESSIONS, _SESSION_COLUMNS, _NAMES, [(10**15 + n,) for n in range(6)]),
 }
-"""By model: events with the column that tells their interval, and without it."""

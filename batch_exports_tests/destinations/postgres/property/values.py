@@ -1,6 +1,8 @@
 """Values that a source may have, and what must become of each in the table."""
 
+import json
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -75,6 +77,8 @@ _FINE_JSON = [
     _json(b'{"k": 1, "\\u00e9\\ud83d\\ude00": {"": [[], {}]}, "k": "last \\\\u0000"}'),
     _json(b' "text\\n"\r\n'),
     _json(b'{"large": "' + b"large " * 2_000 + b'"}'),
+    # What PostgreSQL cannot compress, so that few rows fill a block.
+    *(_json(json.dumps({"noise": Random(n).randbytes(900).hex()}).encode()) for n in range(2)),
 ]
 _BAD_JSON = [
     _json(b'{"a\\u0000": 1}', b'{"a\\ufffd": 1}', "replaced"),
