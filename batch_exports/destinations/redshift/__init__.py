@@ -1,0 +1,1 @@
+"""Amazon Redshift as a destination: tables in a warehouse."""
