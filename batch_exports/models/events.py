@@ -4,7 +4,22 @@ import pyarrow as pa
 
 from batch_exports.models.model import JSON, TIMESTAMP, Column, Model
 
-_TEXT_OF_200 = {"postgres": "VARCHAR(200)"}
+# https://posthog.com/docs/cdp/batch-exports/postgres and …/redshift, in their order and with their
+# types.
+_DOCUMENTED = (
+    "uuid",
+    "event",
+    "properties",
+    "elements",
+    "set",
+    "set_once",
+    "distinct_id",
+    "team_id",
+    "ip",
+    "site_url",
+    "timestamp",
+)
+_TEXT_OF_200 = {"postgres": "VARCHAR(200)", "redshift": "VARCHAR(200)"}
 
 EVENTS = Model(
     name="events",
@@ -50,7 +65,7 @@ EVENTS = Model(
             "team_id",
             pa.int64(),
             "The ID of the project (team) of the event.",
-            types={"postgres": "INTEGER"},
+            types={"postgres": "INTEGER", "redshift": "INTEGER"},
         ),
         Column(
             "set",
@@ -76,6 +91,7 @@ EVENTS = Model(
             JSON,
             "Present for backwards compatibility; deprecated.",
             optional=True,
+            types={"redshift": "VARCHAR(65535)"},
         ),
         Column(
             "site_url",
@@ -98,19 +114,7 @@ EVENTS = Model(
             "created_at",
             "_inserted_at",
         ),
-        # https://posthog.com/docs/cdp/batch-exports/postgres, in its order and with its types.
-        "postgres": (
-            "uuid",
-            "event",
-            "properties",
-            "elements",
-            "set",
-            "set_once",
-            "distinct_id",
-            "team_id",
-            "ip",
-            "site_url",
-            "timestamp",
-        ),
+        "postgres": _DOCUMENTED,
+        "redshift": _DOCUMENTED,
     },
 )

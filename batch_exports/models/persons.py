@@ -4,8 +4,10 @@ import pyarrow as pa
 
 from batch_exports.models.model import JSON, TIMESTAMP, Column, Model
 
-_INTEGER = {"postgres": "INTEGER"}
-# https://posthog.com/docs/cdp/batch-exports/postgres, in its order and with its types.
+_INTEGER = {"postgres": "INTEGER", "redshift": "INTEGER"}
+_TEXT_OF_200 = {"redshift": "VARCHAR(200)"}
+# https://posthog.com/docs/cdp/batch-exports/postgres and …/redshift, in their order and with their
+# types.
 _DOCUMENTED = (
     "team_id",
     "distinct_id",
@@ -36,11 +38,13 @@ PERSONS = Model(
             pa.string(),
             "A `distinct_id` associated with the person.",
             nullable=False,
+            types=_TEXT_OF_200,
         ),
         Column(
             "person_id",
             pa.string(),
             "The ID of the person associated with this `team_id` and `distinct_id`.",
+            types=_TEXT_OF_200,
         ),
         Column("properties", JSON, "A JSON object with all the latest properties of the person."),
         Column(
@@ -75,5 +79,6 @@ PERSONS = Model(
     default_columns={
         "s3": (*_DOCUMENTED, "is_deleted", "_inserted_at"),
         "postgres": _DOCUMENTED,
+        "redshift": _DOCUMENTED,
     },
 )

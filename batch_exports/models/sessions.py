@@ -59,7 +59,12 @@ _COLUMNS = (
         "The time of the session's last event; the version of the row, which grows with it.",
         nullable=False,
     ),
-    Column("urls", pa.list_(_TEXT), "The URLs of the session's events, each once."),
+    Column(
+        "urls",
+        pa.list_(_TEXT),
+        "The URLs of the session's events, each once.",
+        types={"redshift": "SUPER"},
+    ),
     Column("num_uniq_urls", _INTEGER, "How many URLs `urls` has."),
     Column("entry_current_url", _TEXT, "The URL at which the session began."),
     Column("entry_pathname", _TEXT, "The path of `entry_current_url`."),
@@ -139,5 +144,9 @@ SESSIONS = Model(
     versions=("end_timestamp",),
     membership=("inserted_at", "end_timestamp", "start_timestamp"),
     columns=(*_COLUMNS, _INSERTED_AT),
-    default_columns={"s3": (*_NAMES, _INSERTED_AT.name), "postgres": _NAMES},
+    default_columns={
+        "s3": (*_NAMES, _INSERTED_AT.name),
+        "postgres": _NAMES,
+        "redshift": _NAMES,
+    },
 )
