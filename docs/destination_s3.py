@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -158,6 +159,7 @@ def _types() -> list[tuple[str, str, str]]:
         pa.array(["text"]),
         pa.array([7]),
         pa.array([0.25]),
+        pa.array([Decimal("0.25")], pa.decimal128(38, 9)),
         pa.array([True]),
         pa.array([moment], TIMESTAMP),
         pa.ExtensionArray.from_storage(JSON, pa.array(['{"price": 12.50}'])),

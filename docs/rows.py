@@ -123,11 +123,19 @@ Membership (what may place a row in an interval): {_codes(model.membership)}; th
 default.
 
 {table(("column", "type", "null", *defaults, *types, "meaning"), rows)}
-
+{_rules(model)}
 Where a source calls a column differently or lacks it:
 
 {_sourcing(model)}
 """.strip()
+
+
+def _rules(model: Model) -> str:
+    """What each row must keep; nothing for a model that has no rules."""
+    if not model.rules:
+        return ""
+    told = "\n".join(f"- `{rule.name}`: {rule.description}" for rule in model.rules)
+    return f"\nEach row must keep, as a [check](checks.md) of the same name tells:\n\n{told}\n"
 
 
 def _column(model: Model, column: Column) -> tuple[str, ...]:
@@ -154,7 +162,8 @@ def _sourcing(model: Model) -> str:
             parent, member = column.member_of
             lines.append(f"- `{column.name}` is taken from `{member}` in `{parent}`.")
     optional = [column.name for column in model.columns if column.optional]
-    lines.append(f"- Without them in the source, {_codes(optional)} are NULL.")
+    if optional:
+        lines.append(f"- Without them in the source, {_codes(optional)} are NULL.")
     return "\n".join([*lines, "- Any other column must be there: else the run fails, and says so."])
 
 

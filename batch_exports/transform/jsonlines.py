@@ -20,7 +20,12 @@ BLOCK_BYTES = 16 * 2**20
 _SHORT = {"\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _CONTROL = [chr(code) for code in range(0x20)]
 _MUST_ESCAPE = r'["\\\x00-\x1f]'
-_AS_ARROW_WRITES_IT = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_floating)
+_AS_ARROW_WRITES_IT = (
+    pa.types.is_integer,
+    pa.types.is_boolean,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+)
 
 
 class JsonLinesFormat:
@@ -53,8 +58,8 @@ def encode_lines(batch: pa.RecordBatch) -> pa.Buffer:
     JSON columns are spliced in as they are (they must hold JSON, see `clean`), so their numbers
     keep all digits and their objects the order of keys. Timestamps are ISO 8601 in UTC with
     microseconds. Floats have the fewest digits that give the same float again; they must be finite
-    (see `clean`), since JSON has no others. NULL is `null`. The result's size is bounded by the
-    batch's: below 2 GiB.
+    (see `clean`), since JSON has no others. Decimals have all their places. NULL is `null`. The
+    result's size is bounded by the batch's: below 2 GiB.
     """
     if batch.num_rows == 0:
         return pa.py_buffer(b"")

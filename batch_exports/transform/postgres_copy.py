@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch_exports.models import JSON
+from batch_exports.transform.decimals import base_10000
 from batch_exports.transform.json_text import contents
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(4) + bytes(4)
@@ -99,6 +100,8 @@ def _kind(arrow_type: pa.DataType) -> str:
         return "json"
     if pa.types.is_integer(arrow_type):
         return "integer"
+    if pa.types.is_decimal128(arrow_type):
+        return "decimal"
     if pa.types.is_list(arrow_type) and pa.types.is_string(arrow_type.value_type):
         return "list<string>"
     return str(arrow_type)
@@ -187,20 +190,17 @@ def _integer(form: str, values: pa.Array) -> Iterator[_Part]:
 def _numeric(values: pa.Array) -> Iterator[_Part]:
     """`numeric_recv`: how many digits to base 10,000, the first one's weight, the sign, the number
     of decimal places, and the digits, of which leading zeros are dropped.
-
-    Five digits hold every integer of 64 bits.
     """
-    numbers = _numbers(values)
-    negative = numbers < 0
-    # Modulo 2**64, so that the least integer has its absolute value too.
-    absolute = np.where(negative, -numbers.astype(np.uint64), numbers.astype(np.uint64))
+    if pa.types.is_integer(values.type):
+        values = values.cast(pa.decimal128(20, 0))  # which holds those of 64 bits, signed or not
+    number = base_10000(values)
     return _fixed_width(
         values,
-        (">i2", 5),
-        (">i2", 4),
-        (">u2", np.where(negative, 0x4000, 0)),
-        (">i2", 0),
-        *((">i2", absolute // 10_000**weight % 10_000) for weight in range(4, -1, -1)),
+        (">i2", len(number.digits)),
+        (">i2", number.weight),
+        (">u2", np.where(number.negative, 0x4000, 0)),
+        (">i2", values.type.scale),
+        *((">i2", digit) for digit in number.digits),
     )
 
 
@@ -288,6 +288,7 @@ _ENCODERS: dict[str, dict[str, _Encoder]] = {
         "int8": partial(_integer, ">i8"),
         "numeric": _numeric,
     },
+    "decimal": {"numeric": _numeric},
     "float": {"float4": partial(_float, ">f4"), "float8": partial(_float, ">f8")},
     "double": {"float8": partial(_float, ">f8")},
     "timestamp[us, tz=UTC]": _TIMES,

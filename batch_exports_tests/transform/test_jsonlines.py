@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -131,6 +132,14 @@ def test_line_ends_within_json_become_spaces() -> None:
 )
 def test_times(time: datetime, text: str) -> None:
     assert one(TIME, time.replace(tzinfo=UTC)) == f'{{"c":"{text}"}}\n'
+
+
+@pytest.mark.parametrize(
+    "value", ["12345678901234567890123456789.123456789", "-0.5", "1E-9", "0", "100000"]
+)
+def test_decimals_keep_all_digits(value: str) -> None:
+    line = one(pa.decimal128(38, 9), Decimal(value))
+    assert json.loads(line, parse_float=Decimal) == {"c": Decimal(value)}
 
 
 @pytest.mark.parametrize("value", [-(2**63), 2**63 - 1, 2**53 + 1, 0])

@@ -36,6 +36,14 @@ UUIDS = st.uuids().map(str)
 TIMES = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))
 INSTANTS = TIMES.map(lambda time: time.replace(tzinfo=UTC))
 LISTS = st.lists(st.none() | TEXTS, max_size=4)
+
+
+def decimals(precision: int, scale: int) -> st.SearchStrategy[Decimal]:
+    """Numbers with all their places, and so the same in text."""
+    most = 10**precision - 1
+    return st.integers(-most, most).map(lambda n: Decimal(f"{n}e-{scale}"))
+
+
 CASES: list[Case] = [
     *((pa.string(), name, TEXTS) for name in ("text", "varchar", "bpchar")),
     *((pa.string(), name, JSONS) for name in ("json", "jsonb")),
@@ -52,6 +60,9 @@ CASES: list[Case] = [
     (pa.int8(), "int2", st.integers(-(2**7), 2**7 - 1)),
     (pa.int8(), "numeric", st.integers(-(2**7), 2**7 - 1)),
     (pa.uint32(), "int8", st.integers(0, 2**32 - 1)),
+    (pa.decimal128(38, 9), "numeric", decimals(38, 9)),
+    (pa.decimal128(38, 0), "numeric", decimals(38, 0)),
+    (pa.decimal128(7, 7), "numeric", decimals(7, 7)),
     (pa.float32(), "float4", st.floats(width=32)),
     (pa.float32(), "float8", st.floats(width=32)),
     (pa.float64(), "float8", st.floats()),

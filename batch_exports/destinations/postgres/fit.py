@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_exports.destinations.postgres.table import Table, TableColumn, TableName
-from batch_exports.destinations.postgres.types import holds, made_type
+from batch_exports.destinations.postgres.types import holds, made_type, rounds
 from batch_exports.errors import Terminal
 from batch_exports.models import Column, Projection
 from batch_exports.transform.capabilities import Capabilities
@@ -75,7 +75,9 @@ def type_problems(projection: Projection, table: Table) -> list[str]:
         place = table.column(column.name)
         if place is None:
             continue
-        if not holds(place.type, column.type):
+        if not holds(place.type, column.type) or (
+            place.type == "numeric" and rounds(place.length, column.type)
+        ):
             problems.append(
                 f"The column {column.name!r} is {place.shown}, which cannot hold "
                 f"{made_type(column)}."

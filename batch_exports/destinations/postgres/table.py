@@ -16,7 +16,8 @@ MADE_BY = "Made by batch_exports for the export "
 class TableColumn:
     """`type` is `pg_type.typname` (of a domain, its base type's); `shown` is as in SQL.
 
-    `length` is the n of VARCHAR(n), or the digits of a TIMESTAMP(n)'s seconds; None without one.
+    `length` is the n of VARCHAR(n), the digits of a TIMESTAMP(n)'s seconds, or the modifier of a
+    NUMERIC(p, s), see `types.rounds`; None without one.
     """
 
     name: str

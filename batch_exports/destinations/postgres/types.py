@@ -15,6 +15,7 @@ _KINDS = {
     "int32": ("INTEGER", {"int2", "int4", "int8"}),
     "double": ("DOUBLE PRECISION", {"float8"}),
     "float": ("REAL", {"float4", "float8"}),
+    "decimal128(38, 9)": ("NUMERIC(38, 9)", {"numeric"}),
     "bool": ("BOOLEAN", {"bool"}),
     "timestamp": ("TIMESTAMP WITH TIME ZONE", {"timestamptz"}),
     "texts": ("TEXT[]", {"_text", "_varchar"}),
@@ -29,6 +30,20 @@ def made_type(column: Column) -> str:
 def holds(typname: str, type_: pa.DataType) -> bool:
     """Whether a column of that `pg_type.typname` can hold values of the Arrow type unchanged."""
     return typname in _KINDS[_kind(type_)][1]
+
+
+def rounds(modifier: int | None, type_: pa.DataType) -> bool:
+    """Whether a NUMERIC of that modifier has fewer digits, before the point or after, than the
+    Arrow type: values would be refused, or rounded in silence.
+
+    The modifier is made as `make_numeric_typmod` of PostgreSQL's src/backend/utils/adt/numeric.c
+    makes it.
+    """
+    if modifier is None or not pa.types.is_decimal(type_):
+        return False
+    precision, scale = (modifier - 4) >> 16, (((modifier - 4) & 0x7FF) ^ 0x400) - 0x400
+    whole = precision - scale
+    return bool(scale < type_.scale or whole < type_.precision - type_.scale)
 
 
 def _kind(type_: pa.DataType) -> str:
