@@ -1,7 +1,5 @@
 """Credentials and address of a PostgreSQL database, defined once and shared by name."""
 
-import ipaddress
-import re
 from typing import Literal
 
 import dagster as dg
@@ -10,10 +8,15 @@ from pydantic import Field
 from batch_exports.components.authorities import named_authorities
 from batch_exports.components.postgres_session import PostgresConnectionResource
 from batch_exports.components.secret import Secret
+from batch_exports.components.server_fields import (
+    LONGEST_SECONDS,
+    address,
+    check_host,
+    check_most,
+    check_text,
+)
 from batch_exports.components.yaml_component import YamlComponent
 from batch_exports.errors import ConfigurationError
-
-_LONGEST_SECONDS = 2**31 // 1000  # PostgreSQL counts milliseconds in 32 bits
 
 
 class PostgresConnection(YamlComponent):
@@ -65,7 +68,7 @@ class PostgresConnection(YamlComponent):
     def check(self) -> None:
         super().check()
         for field in ("user", "host", "database", "ssl_root_cert"):
-            self._check_text(field)
+            check_text(field, getattr(self, field))
         self._check_host()
         self._check_numbers()
         if self.local:
@@ -73,24 +76,10 @@ class PostgresConnection(YamlComponent):
         else:
             self._check_tls()
 
-    def _check_text(self, field: str) -> None:
-        # Libpq would end at a NUL, and so forget all parameters after it, such as those of TLS.
-        text = getattr(self, field)
-        if text is not None and (not text or not text.isprintable()):
-            raise ConfigurationError(
-                field,
-                f"{text!r} is empty, or holds characters that cannot be seen.",
-                remedy="Correct it.",
-            )
-
     def _check_host(self) -> None:
-        if not self._is_socket and not _address(self.host) and re.search(r"[/:@,\s]", self.host):
-            raise ConfigurationError(
-                "host",
-                f"{self.host!r} is not a host.",
-                remedy="Give one name or address; port, database and user have their own fields.",
-            )
-        if self._is_socket and not self.local:
+        if not self._is_socket:
+            check_host(self.host)
+        elif not self.local:
             raise ConfigurationError(
                 "host",
                 f"connections in the folder {self.host!r} are not encrypted.",
@@ -100,20 +89,17 @@ class PostgresConnection(YamlComponent):
     def _check_numbers(self) -> None:
         bounds = {
             "port": (1, 65535),
-            "connect_timeout_seconds": (1, _LONGEST_SECONDS),
-            "statement_timeout_seconds": (0, _LONGEST_SECONDS),
-            "lock_timeout_seconds": (1, _LONGEST_SECONDS // 2),
+            "connect_timeout_seconds": (1, LONGEST_SECONDS),
+            "statement_timeout_seconds": (0, LONGEST_SECONDS),
+            "lock_timeout_seconds": (1, LONGEST_SECONDS // 2),
         }
         for field, (least, most) in bounds.items():
             self.check_least(field, least)
-            if getattr(self, field) > most:
-                raise ConfigurationError(
-                    field, f"{getattr(self, field)} is too large.", remedy=f"Give {most} or less."
-                )
+            check_most(field, getattr(self, field), most)
 
     def _check_local(self) -> None:
-        address = _address(self.host)
-        loopback = address.is_loopback if address else self.host == "localhost"
+        known = address(self.host)
+        loopback = known.is_loopback if known else self.host == "localhost"
         if not loopback and not self._is_socket:
             raise ConfigurationError(
                 "local",
@@ -176,10 +162,3 @@ class PostgresConnection(YamlComponent):
             statement_timeout_seconds=self.statement_timeout_seconds,
             lock_timeout_seconds=self.lock_timeout_seconds,
         )
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None

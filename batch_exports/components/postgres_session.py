@@ -98,7 +98,7 @@ class PostgresConnectionResource(dg.ConfigurableResource[None]):
             "dbname": self.database,
             "user": self.user,
             "password": self.password,
-            "application_name": _shortened(application_name),
+            "application_name": shortened(application_name),
             "client_encoding": "UTF8",
             "connect_timeout": self.connect_timeout_seconds,
             "keepalives": 1,
@@ -127,8 +127,9 @@ class PostgresConnectionResource(dg.ConfigurableResource[None]):
         }
 
 
-def _shortened(name: str) -> str:
-    """In printable ASCII, as PostgreSQL keeps it; the longest words lose their ends."""
+def shortened(name: str) -> str:
+    """An application's name in printable ASCII, as PostgreSQL keeps it; the longest words lose
+    their ends."""
     words = re.sub(r"[^ -~]", "?", name).split()
     while len(shorter := " ".join(filter(None, words))) > _APPLICATION_NAME_BYTES:
         longest = max(range(len(words)), key=lambda number: (len(words[number]), number))

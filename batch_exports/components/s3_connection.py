@@ -67,7 +67,7 @@ class S3ConnectionResource(S3Resource):
             s3=addressing,
             **third_party,
         )
-        client: S3Client = self._session().client(
+        client: S3Client = self.session().client(
             "s3",
             region_name=self.region_name,
             endpoint_url=self.endpoint_url,
@@ -88,7 +88,7 @@ class S3ConnectionResource(S3Resource):
             "connect_timeout": 10,
             "request_timeout": 60,
         }
-        credentials = self._session().get_credentials()
+        credentials = self.session().get_credentials()
         if credentials is not None:
             frozen = credentials.get_frozen_credentials()
             options |= {
@@ -98,7 +98,11 @@ class S3ConnectionResource(S3Resource):
             }
         return fs.S3FileSystem(**{name: value for name, value in options.items() if value})
 
-    def _session(self) -> boto3.Session:
+    def session(self) -> boto3.Session:
+        """The connection's credentials, for any service; those of a role renew themselves.
+
+        Raises `Terminal` where there are none to assume the role with.
+        """
         session = boto3.Session(
             aws_access_key_id=self.aws_access_key_id,
             aws_secret_access_key=self.aws_secret_access_key,

@@ -187,7 +187,7 @@ def test_nothing_stays_open_when_setting_up_fails(
 
 @given(st.text(max_size=200))
 def test_names_fit_and_can_be_seen(name: str) -> None:
-    short = postgres_session._shortened(name)
+    short = postgres_session.shortened(name)
     assert len(short.encode()) <= 63
     assert set(short) <= set(string.printable) - set("\t\n\r\x0b\x0c")
     if name.isascii() and name.isprintable() and len(name) <= 63:
@@ -196,8 +196,8 @@ def test_names_fit_and_can_be_seen(name: str) -> None:
 
 def test_the_longest_words_lose_their_ends() -> None:
     run, interval = "5f1c3f6e-8a51-4a4e-9c0b-2b7f0c1d9e3a", "2026-11-01T00:00Z"
-    short = postgres_session._shortened(f"batch_exports events_archive {interval} {run}")
+    short = postgres_session.shortened(f"batch_exports events_archive {interval} {run}")
     assert short == f"batch_exports events_archive {interval} {run[:16]}"
-    short = postgres_session._shortened(f"batch_exports {'e' * 90} {interval} {run}")
+    short = postgres_session.shortened(f"batch_exports {'e' * 90} {interval} {run}")
     assert short == f"batch_exports {'e' * 16} {interval[:16]} {run[:15]}"
-    assert postgres_session._shortened("a " * 99) == "a " * 31 + "a"
+    assert postgres_session.shortened("a " * 99) == "a " * 31 + "a"

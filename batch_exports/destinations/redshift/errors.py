@@ -52,7 +52,7 @@ _STATES = {
 # Of the detail of an XX000: a line for each, such as "  context:   S3 key being read : s3://...".
 # Others may quote rows.
 _CONTEXT = re.compile(
-    r"^ *context: *((?:S3 key|IAM Role|File|Task failed|Spectrum|The length|https?:|s3:|node:).*?) *$",
+    r"^ *context: *((?:S3 key|IAM Role|File|Task failed|Spectrum|The length|https?:|s3:|node:).*)$",
     re.MULTILINE,
 )
 # What signs a URL stands after its question mark, and is a credential for some minutes.
@@ -125,6 +125,6 @@ def _shown(primary: str, detail: str) -> str:
     if primary.isdigit():  # "1023", of which the detail says what it is
         primary = f"{primary}, {' '.join(detail.split())}"
         context = None
-    parts = [primary.rstrip("."), context[1].rstrip(".") if context else ""]
+    parts = [primary.rstrip("."), context[1].rstrip(". ") if context else ""]
     told = ": ".join(part for part in parts if part)
     return _SIGNATURE.sub("", told)
