@@ -15,6 +15,7 @@ from psycopg import sql
 
 from batch_exports.local import postgres_server as postgres
 from batch_exports.local import seaweedfs
+from batch_exports.local.redshift.server import Emulator, serving
 
 # Timing never decides a test, however busy the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -113,6 +114,41 @@ def postgres_schema(postgres_server: postgres.Server) -> str:
     name = f"test_{uuid.uuid4().hex[:12]}"
     schema, user = sql.Identifier(name), sql.Identifier(postgres_server.exporter.user)
     with postgres_server.connect() as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+        connection.execute(sql.SQL("GRANT CREATE ON SCHEMA {} TO {}").format(schema, user))
+        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, user))
+    return name
+
+
+ROLE_ARN = "arn:aws:iam::123456789012:role/batch-exports-copy"
+
+
+@pytest.fixture(scope="session")
+def redshift_emulator(
+    postgres_server: postgres.Server, s3_server: seaweedfs.Server
+) -> Iterator[Emulator]:
+    """One emulator of Redshift for the whole session: `.connect(login)`, `.admin`, `.exporter`,
+    `.inject(...)`, `.statements`. Its COPY and UNLOAD reach `s3_server` as the role ROLE_ARN."""
+    keys = (s3_server.admin.access_key_id, s3_server.admin.secret_access_key)
+    with serving(postgres_server, s3_server.endpoint, {ROLE_ARN: keys}) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def redshift(redshift_emulator: Emulator) -> Iterator[Emulator]:
+    """The session's emulator, that has seen nothing and fails nothing."""
+    redshift_emulator.clear()
+    yield redshift_emulator
+    redshift_emulator.clear()
+
+
+@pytest.fixture
+def redshift_schema(redshift_emulator: Emulator) -> str:
+    """The name of a fresh, empty schema, granted to the exporter as the documentation asks for."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    schema = sql.Identifier(name)
+    user = sql.Identifier(redshift_emulator.exporter.user)
+    with redshift_emulator.connect() as connection:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
         connection.execute(sql.SQL("GRANT CREATE ON SCHEMA {} TO {}").format(schema, user))
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, user))

@@ -9,6 +9,8 @@ from batch_exports.local.postgres_programs import Programs
 
 DATABASE = "analytics"
 SCHEMA = "exports"
+EMULATED_DATABASE = "dev"
+"""Where the Redshift emulator keeps what it has, once it was started."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,11 @@ def create(programs: Programs, cluster: Path, host: str, admin: Login, exporter:
     programs.own(draft)
     user, sort = ("--username", admin.user), ("--encoding=UTF8", "--locale=C")
     programs.run("initdb", "--pgdata", str(draft), *user, *sort, "--auth=reject", "--no-sync")
-    (draft / "pg_hba.conf").write_text(f"hostssl all all {host}/32 scram-sha-256\n")
+    # The emulator hands the server's question for a password on to its clients, and SCRAM would
+    # notice. Who has no password in the form that md5 asks for is asked by SCRAM there, too.
+    (draft / "pg_hba.conf").write_text(
+        f"hostssl {EMULATED_DATABASE} all {host}/32 md5\nhostssl all all {host}/32 scram-sha-256\n"
+    )
     _execute(programs, draft, "postgres", [
         f"ALTER USER {admin.user} PASSWORD '{admin.password}'",
         f"CREATE USER {exporter.user} WITH PASSWORD '{exporter.password}'",
