@@ -11,10 +11,13 @@ import pyarrow.compute as pc
 from batch_exports.errors import Terminal
 from batch_exports.models import JSON
 from batch_exports.transform import jsonb
-from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
+from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable, SuperLimits
+from batch_exports.transform.decimal_digits import beyond_decimal
 from batch_exports.transform.json_text import is_too_deep, positions_mask, repair
 from batch_exports.transform.lists import with_elements
 from batch_exports.transform.ranges import bounds_of_years, not_finite, outside
+from batch_exports.transform.sizes import lists_beyond_super, rows_beyond, too_many_bytes
+from batch_exports.transform.super import fit_super
 from batch_exports.transform.text import mend_nul, mend_utf8, too_long
 
 NOT_UTF8 = "has bytes that are not UTF-8"
@@ -91,7 +94,7 @@ def _check_rows(batch: pa.RecordBatch, limit: int | None) -> list[Finding]:
     """What is too large as a whole, whichever of its values makes it so: the largest is named."""
     if limit is None or batch.nbytes <= limit:
         return []
-    rows = [batch.slice(position, 1) for position in range(batch.num_rows)]
+    suspects = ((position, batch.slice(position, 1)) for position in rows_beyond(batch, limit))
     return [
         Finding(
             position,
@@ -99,7 +102,7 @@ def _check_rows(batch: pa.RecordBatch, limit: int | None) -> list[Finding]:
             f"is of a row of {row.nbytes} bytes, and a row may have {limit}",
             replaced=False,
         )
-        for position, row in enumerate(rows)
+        for position, row in suspects
         if row.nbytes > limit
     ]
 
@@ -111,9 +114,11 @@ def _clean_column(
     if type_.equals(JSON):
         clean_storage = _clean_json if capabilities.parses_json else _clean_text
         storage, findings = clean_storage(name, values.storage, capabilities)
+        findings += _check_bytes(name, storage, capabilities)
         return pa.ExtensionArray.from_storage(JSON, storage), findings
     if pa.types.is_string(type_):
-        return _clean_text(name, values, capabilities)
+        values, findings = _clean_text(name, values, capabilities)
+        return values, findings + _check_bytes(name, values, capabilities)
     if _is_list_of_text(type_):
         return _clean_lists(name, values, capabilities)
     return values, _check_range(name, values, capabilities)
@@ -127,20 +132,23 @@ def _clean_text(
     if not capabilities.holds_nul:
         values, bad = mend_nul(values)
         findings += _findings(column, bad, NUL, replaced=True)
-    return values, findings + _check_length(column, values, capabilities)
+    return values, findings + _check_characters(column, values, capabilities)
 
 
 def _clean_lists(
     column: str, values: pa.Array, capabilities: Capabilities
 ) -> tuple[pa.Array, list[Finding]]:
     texts, findings = _clean_text(column, values.flatten(), capabilities)
-    if not findings:
-        return values, []
-    lengths = pc.fill_null(pc.list_value_length(values), 0)
-    rows = np.repeat(np.arange(len(values)), lengths)
-    # Several texts of one list may have the same fault, which is one finding.
-    of_rows = [replace(finding, position=int(rows[finding.position])) for finding in findings]
-    return with_elements(values, texts), list(dict.fromkeys(of_rows))
+    if findings:
+        lengths = pc.fill_null(pc.list_value_length(values), 0)
+        rows = np.repeat(np.arange(len(values)), lengths)
+        # Several texts of one list may have the same fault, which is one finding.
+        of_rows = [replace(finding, position=int(rows[finding.position])) for finding in findings]
+        values, findings = with_elements(values, texts), list(dict.fromkeys(of_rows))
+    findings += _check_bytes(column, values, capabilities)
+    if limits := capabilities.supers.get(column):
+        findings += _refused(column, lists_beyond_super(values, limits))
+    return values, findings
 
 
 def _clean_json(
@@ -157,13 +165,17 @@ def _clean_json(
         *_findings(column, invalid, NOT_JSON, replaced=False),
     ]
     values = repaired.values
-    if capabilities.jsonb:
+    limits = capabilities.supers.get(column)
+    if repaired.invalid and (capabilities.jsonb or limits):
         # These rows are rejected, whatever else may be wrong with them.
-        if repaired.invalid:
-            values = pc.if_else(positions_mask(repaired.invalid, len(values)), None, values)
+        values = pc.if_else(positions_mask(repaired.invalid, len(values)), None, values)
+    if capabilities.jsonb:
         values, found = _fit_jsonb(column, values)
         findings += found
-    return values, findings + _check_length(column, values, capabilities)
+    if limits:
+        values, found = _fit_super(column, values, limits)
+        findings += found
+    return values, findings + _check_characters(column, values, capabilities)
 
 
 def _fit_jsonb(column: str, values: pa.Array) -> tuple[pa.Array, list[Finding]]:
@@ -176,19 +188,54 @@ def _fit_jsonb(column: str, values: pa.Array) -> tuple[pa.Array, list[Finding]]:
     ]
 
 
-def _check_length(column: str, values: pa.Array, capabilities: Capabilities) -> list[Finding]:
+def _fit_super(
+    column: str, values: pa.Array, limits: SuperLimits
+) -> tuple[pa.Array, list[Finding]]:
+    fitted = fit_super(values, limits)
+    return fitted.values, [
+        *_findings(column, fitted.replaced, NUL, replaced=True),
+        *_refused(column, fitted.refused),
+    ]
+
+
+def _check_characters(column: str, values: pa.Array, capabilities: Capabilities) -> list[Finding]:
     limit = capabilities.characters.get(column)
     if limit is None:
         return []
-    return [
-        Finding(
-            position,
-            column,
-            f"has {length} characters, and the column takes {limit}",
-            replaced=False,
-        )
-        for position, length in too_long(values, limit)
-    ]
+    return _refused(
+        column,
+        (
+            (position, f"has {length} characters, and the column takes {limit}")
+            for position, length in too_long(values, limit)
+        ),
+    )
+
+
+def _check_bytes(column: str, values: pa.Array, capabilities: Capabilities) -> list[Finding]:
+    limit = capabilities.bytes.get(column)
+    if limit is None:
+        return []
+    return _refused(
+        column,
+        (
+            (position, f"has {size} bytes, and the column takes {limit}")
+            for position, size in too_many_bytes(values, limit)
+        ),
+    )
+
+
+def _check_decimals(column: str, values: pa.Array, precision: int, scale: int) -> list[Finding]:
+    return _refused(
+        column,
+        (
+            (
+                position,
+                f"has {before} digits before its point and {after} after it, "
+                f"and the column takes {precision - scale} and {scale}",
+            )
+            for position, (before, after) in beyond_decimal(values, precision, scale)
+        ),
+    )
 
 
 def _check_range(column: str, values: pa.Array, capabilities: Capabilities) -> list[Finding]:
@@ -202,6 +249,8 @@ def _check_range(column: str, values: pa.Array, capabilities: Capabilities) -> l
         return _findings(column, bad, f"lies outside {least} to {greatest}", replaced=False)
     if pa.types.is_floating(values.type) and not capabilities.holds_nan:
         return _findings(column, not_finite(values), NOT_FINITE, replaced=False)
+    if pa.types.is_decimal(values.type) and column in capabilities.decimals:
+        return _check_decimals(column, values, *capabilities.decimals[column])
     return []
 
 
@@ -209,6 +258,10 @@ def _findings(
     column: str, positions: Iterable[int], reason: str, *, replaced: bool
 ) -> list[Finding]:
     return [Finding(position, column, reason, replaced) for position in positions]
+
+
+def _refused(column: str, refused: Iterable[tuple[int, str]]) -> list[Finding]:
+    return [Finding(position, column, reason, replaced=False) for position, reason in refused]
 
 
 def _aside(batch: pa.RecordBatch, findings: list[Finding]) -> pa.RecordBatch:
