@@ -88,8 +88,9 @@ def _complaints(error: ValidationError) -> Iterator[str]:
     component = getattr(batch_exports, error.title.removesuffix("Model"), None)
     fields = {i.alias or n: i for n, i in component.model_fields.items()} if component else {}
     told = set[str]()
-    # A misspelt name says more than that the right one is missing.
-    for found in sorted(error.errors(include_url=False), key=lambda e: e["type"] == "missing"):
+    # A misspelt name says more than that the right one is missing, and both say more than that a
+    # mapping is no text.
+    for found in sorted(error.errors(include_url=False), key=_says_little):
         path, _, place = str(found["loc"][0]).rpartition(" at ")
         path = path.removeprefix("attributes.")
         field = path.partition(".")[0]
@@ -98,6 +99,12 @@ def _complaints(error: ValidationError) -> Iterator[str]:
         if field not in told:
             told.add(field)
             yield f"{place} - attributes.{field}\n{_complaint(path, field, found, fields)}"
+
+
+def _says_little(found: ErrorDetails) -> int:
+    if found["type"] == "string_type" and isinstance(found["input"], dict):
+        return 2
+    return int(found["type"] == "missing")
 
 
 def _complaint(

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.merging import check_merge
 from batch_exports.components.postgres_connection import PostgresConnection
 from batch_exports.components.postgres_session import PostgresConnectionResource
 from batch_exports.components.references import find
@@ -91,20 +92,8 @@ class PostgresBatchExport(BatchExport):
         return super().build_defs(context)
 
     def destination(self, selection: Selection) -> Callable[[Any], PostgresDestination]:
-        if self.merges and not selection.model.versions:
-            raise ConfigurationError(
-                "write_mode",
-                f"rows of {selection.model.name} have no versions to merge by.",
-                remedy="Use replace.",
-            )
-        names = {column.name for column in selection.columns}
-        missing = [name for name in selection.model.versions if name not in names]
-        if self.merges and missing:
-            raise ConfigurationError(
-                "columns",
-                f"the selection lacks {missing[0]!r}, by which rows are merged.",
-                remedy=f"Add {missing[0]}, or use write_mode: replace.",
-            )
+        if self.merges:
+            check_merge(selection)
 
         def reached(resources: Any) -> PostgresDestination:
             connection: PostgresConnectionResource = getattr(resources, self.connection)

@@ -78,6 +78,52 @@ attributes:
   # columns: [uuid, event, timestamp, properties, _inserted_at]
 """
 
+_REDSHIFT = """\
+# An export: one model, from one source, to one table, one partition a data interval.
+# The four documents may stand in files of their own; they refer to one another by name.
+
+type: batch_exports.RedshiftConnection
+attributes:
+  name: {name}_redshift
+  host: my-cluster.abc123xyz789.us-east-1.redshift.amazonaws.com
+  port: 5439
+  database: analytics
+  user: batch_exports
+  password: {{env: {upper}_PASSWORD}}      # secrets stand in the environment only
+  # Instead of password, temporary ones of AWS; a serverless workgroup has no user either:
+  # iam: {{cluster_identifier: my-cluster}}  # or {{workgroup_name: my-workgroup}}
+---
+type: batch_exports.S3Connection
+attributes:
+  name: {name}_s3
+  region: us-east-1              # the cluster's own
+---
+type: batch_exports.LakeSource
+attributes:
+  name: {name}_lake
+  path: /var/lib/events          # or s3://my-lake/ with a connection; read as <path>/<model>/**
+---
+type: batch_exports.RedshiftBatchExport
+attributes:
+  name: {name}
+  source: {name}_lake
+  model: events                  # or persons, sessions
+  interval: hour                 # day, week, every N minutes, every N hours, {{cron: "..."}}
+  start: "2026-11-01"            # the first data interval
+  status: stopped                # running: the schedule delivers each interval as it ends
+  connection: {name}_redshift
+  schema: exports
+  table: events
+  mode: COPY                     # INSERT needs neither stage nor authorization, and is slow
+  stage: {{connection: {name}_s3, bucket_name: my-stage, key_prefix: redshift/}}
+  authorization: {{role_arn: default}}     # or the ARN of another role of the cluster
+  semi_structured_type: SUPER    # or VARCHAR(65535)
+  # dist_key: distinct_id
+  # sort_key: [timestamp]
+  # exclude_events: ["$feature_flag_called"]
+  # columns: [uuid, event, timestamp, properties]
+"""
+
 
 class _ExportScaffolder(dg.Scaffolder):
     """Writes a commented `defs.yaml` that loads as it is, once its secrets are set."""
@@ -100,3 +146,7 @@ class S3BatchExportScaffolder(_ExportScaffolder):
 
 class PostgresBatchExportScaffolder(_ExportScaffolder):
     template = _POSTGRES
+
+
+class RedshiftBatchExportScaffolder(_ExportScaffolder):
+    template = _REDSHIFT

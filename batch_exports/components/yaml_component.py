@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import dagster as dg
+from dagster_shared.record import copy
 from pydantic import BaseModel, PrivateAttr, ValidationError
 
 from batch_exports.components.errors import located, misfit
@@ -23,6 +24,12 @@ class YamlModel(dg.Model, dg.Resolvable):
 
     @classmethod
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Self:
+        if not isinstance(model, BaseModel):  # Dagster lets text stand for any field: a template
+            *outer, field = context.path
+            problem = f"{model!r} does not fit: it is no mapping."
+            remedy = f"Write it as {{field: value}}; the fields are {', '.join(cls.model_fields)}."
+            error = ConfigurationError(str(field), problem, remedy=remedy)
+            raise located(copy(context, path=outer), error)
         try:
             resolved: Self = super().resolve_from_model(context, model)
         except ValidationError as error:

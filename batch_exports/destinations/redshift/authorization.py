@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-authorization.html
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from psycopg import sql
@@ -62,7 +63,22 @@ class Keys:
         return "the keys that COPY is given"
 
 
-Authorization = Role | DefaultRole | Keys
+@dataclass(frozen=True)
+class ConnectionKeys:
+    """The keys of a connection, asked for anew each time: those of a role last for an hour."""
+
+    connection: str
+    fetch: Callable[[], Keys] = field(repr=False)
+
+    def clause(self) -> sql.Composed:
+        """As that of `Keys`; raises what fetching them raises."""
+        return self.fetch().clause()
+
+    def __str__(self) -> str:
+        return f"the keys of the connection {self.connection}"
+
+
+Authorization = Role | DefaultRole | Keys | ConnectionKeys
 
 
 def _literal(what: str, value: str) -> sql.Literal:

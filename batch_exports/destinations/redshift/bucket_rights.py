@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batch_exports.destinations.redshift.authorization import Authorization, Keys
+from batch_exports.destinations.redshift.authorization import Authorization
 from batch_exports.destinations.redshift.messages import Meaning
 from batch_exports.errors import Terminal
 
@@ -77,13 +77,12 @@ def _let_assume(role: str) -> str:
 
 def _let_read(said: str, authorization: Authorization | None, stage: str) -> str:
     whom = str(authorization) if authorization else "the role or the keys that COPY is given"
-    of = " of the connection that authorization names" if isinstance(authorization, Keys) else ""
     named = _BUCKET.search(said)
     place = stage or (f"s3://{named[1]}/" if named else "s3://<bucket>/<prefix>")
     action = _ACTION.search(said)
     lacking = f"It lacks {action[1]}. " if action else ""
     return (
-        f"{lacking}Allow {whom}{of} to read the stage: {json.dumps(copy_policy(place))}; where the "
+        f"{lacking}Allow {whom} to read the stage: {json.dumps(copy_policy(place))}; where the "
         "bucket is encrypted with a KMS key, kms:Decrypt too."
     )
 
