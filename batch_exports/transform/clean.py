@@ -12,13 +12,16 @@ from batch_exports.errors import Terminal
 from batch_exports.models import JSON
 from batch_exports.transform import jsonb
 from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable, SuperLimits
-from batch_exports.transform.decimal_digits import beyond_decimal
 from batch_exports.transform.json_text import is_too_deep, positions_mask, repair
+from batch_exports.transform.limits import (
+    out_of_range,
+    too_large,
+    too_many_characters,
+)
 from batch_exports.transform.lists import with_elements
-from batch_exports.transform.ranges import bounds_of_years, not_finite, outside
-from batch_exports.transform.sizes import lists_beyond_super, rows_beyond, too_many_bytes
+from batch_exports.transform.sizes import lists_beyond_super, rows_beyond
 from batch_exports.transform.super import fit_super
-from batch_exports.transform.text import mend_nul, mend_utf8, too_long
+from batch_exports.transform.text import mend_nul, mend_utf8
 
 NOT_UTF8 = "has bytes that are not UTF-8"
 NUL = "has the character U+0000"
@@ -30,7 +33,6 @@ BEYOND_NUMERIC = (
     f"or {jsonb.DIGITS_AFTER_POINT} after it"
 )
 TOO_LARGE = f"takes more than {jsonb.MOST_BYTES} bytes as jsonb, or has too many members"
-NOT_FINITE = "is not a finite number"
 MISSING = "is missing, and the column takes no NULL"
 
 
@@ -114,14 +116,14 @@ def _clean_column(
     if type_.equals(JSON):
         clean_storage = _clean_json if capabilities.parses_json else _clean_text
         storage, findings = clean_storage(name, values.storage, capabilities)
-        findings += _check_bytes(name, storage, capabilities)
+        findings += _refused(name, too_large(name, storage, capabilities))
         return pa.ExtensionArray.from_storage(JSON, storage), findings
     if pa.types.is_string(type_):
         values, findings = _clean_text(name, values, capabilities)
-        return values, findings + _check_bytes(name, values, capabilities)
+        return values, findings + _refused(name, too_large(name, values, capabilities))
     if _is_list_of_text(type_):
         return _clean_lists(name, values, capabilities)
-    return values, _check_range(name, values, capabilities)
+    return values, _refused(name, out_of_range(name, values, capabilities))
 
 
 def _clean_text(
@@ -132,7 +134,7 @@ def _clean_text(
     if not capabilities.holds_nul:
         values, bad = mend_nul(values)
         findings += _findings(column, bad, NUL, replaced=True)
-    return values, findings + _check_characters(column, values, capabilities)
+    return values, findings + _refused(column, too_many_characters(column, values, capabilities))
 
 
 def _clean_lists(
@@ -145,7 +147,7 @@ def _clean_lists(
         # Several texts of one list may have the same fault, which is one finding.
         of_rows = [replace(finding, position=int(rows[finding.position])) for finding in findings]
         values, findings = with_elements(values, texts), list(dict.fromkeys(of_rows))
-    findings += _check_bytes(column, values, capabilities)
+    findings += _refused(column, too_large(column, values, capabilities))
     if limits := capabilities.supers.get(column):
         findings += _refused(column, lists_beyond_super(values, limits))
     return values, findings
@@ -175,7 +177,7 @@ def _clean_json(
     if limits:
         values, found = _fit_super(column, values, limits)
         findings += found
-    return values, findings + _check_characters(column, values, capabilities)
+    return values, findings + _refused(column, too_many_characters(column, values, capabilities))
 
 
 def _fit_jsonb(column: str, values: pa.Array) -> tuple[pa.Array, list[Finding]]:
@@ -196,62 +198,6 @@ def _fit_super(
         *_findings(column, fitted.replaced, NUL, replaced=True),
         *_refused(column, fitted.refused),
     ]
-
-
-def _check_characters(column: str, values: pa.Array, capabilities: Capabilities) -> list[Finding]:
-    limit = capabilities.characters.get(column)
-    if limit is None:
-        return []
-    return _refused(
-        column,
-        (
-            (position, f"has {length} characters, and the column takes {limit}")
-            for position, length in too_long(values, limit)
-        ),
-    )
-
-
-def _check_bytes(column: str, values: pa.Array, capabilities: Capabilities) -> list[Finding]:
-    limit = capabilities.bytes.get(column)
-    if limit is None:
-        return []
-    return _refused(
-        column,
-        (
-            (position, f"has {size} bytes, and the column takes {limit}")
-            for position, size in too_many_bytes(values, limit)
-        ),
-    )
-
-
-def _check_decimals(column: str, values: pa.Array, precision: int, scale: int) -> list[Finding]:
-    return _refused(
-        column,
-        (
-            (
-                position,
-                f"has {before} digits before its point and {after} after it, "
-                f"and the column takes {precision - scale} and {scale}",
-            )
-            for position, (before, after) in beyond_decimal(values, precision, scale)
-        ),
-    )
-
-
-def _check_range(column: str, values: pa.Array, capabilities: Capabilities) -> list[Finding]:
-    if pa.types.is_timestamp(values.type) and capabilities.years:
-        first, last = capabilities.years
-        bad = outside(values.cast(pa.int64()), *bounds_of_years(first, last))
-        return _findings(column, bad, f"lies outside the years {first} to {last}", replaced=False)
-    if pa.types.is_integer(values.type) and column in capabilities.integers:
-        least, greatest = capabilities.integers[column]
-        bad = outside(values, least, greatest)
-        return _findings(column, bad, f"lies outside {least} to {greatest}", replaced=False)
-    if pa.types.is_floating(values.type) and not capabilities.holds_nan:
-        return _findings(column, not_finite(values), NOT_FINITE, replaced=False)
-    if pa.types.is_decimal(values.type) and column in capabilities.decimals:
-        return _check_decimals(column, values, *capabilities.decimals[column])
-    return []
 
 
 def _findings(

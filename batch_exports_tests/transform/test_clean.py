@@ -17,7 +17,6 @@ from batch_exports.transform.clean import (
     BEYOND_NUMERIC,
     LONE_SURROGATE,
     MISSING,
-    NOT_FINITE,
     NOT_JSON,
     NOT_UTF8,
     NUL,
@@ -27,6 +26,7 @@ from batch_exports.transform.clean import (
     aside_schema,
     clean,
 )
+from batch_exports.transform.limits import NOT_FINITE
 
 LINES = Capabilities(parses_json=True, years=(1, 9999))
 ANY_TEXT = Capabilities(parses_json=False)
