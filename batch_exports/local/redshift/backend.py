@@ -27,9 +27,9 @@ class Place:
 
 
 class Result(NamedTuple):
-    """What a statement gave: name and type's number of each column, and rows in text form."""
+    """What a statement gave: its columns, and its rows in text form."""
 
-    columns: list[tuple[str, int]]
+    columns: list[wire.ResultColumn]
     rows: list[list[bytes | None]]
 
 

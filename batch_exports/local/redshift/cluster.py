@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batch_exports.local import certificate
+from batch_exports.local.postgres_cluster import EMULATED_DATABASE
 from batch_exports.local.postgres_server import Server
 from batch_exports.local.redshift.backend import Place
 from batch_exports.local.redshift.faults import Faults
-from batch_exports.local.postgres_cluster import EMULATED_DATABASE
 from batch_exports.local.redshift.settings import Settings
 
 _KEPT_STATEMENTS = 10_000

@@ -36,6 +36,8 @@ _TYPES = {
     "date": "date",
     "super": "super",
 }
+# MaxAttrSize of PostgreSQL.
+_MOST_KEPT = 10_485_760
 # The length that a type has without one, and the greatest, in bytes.
 _LENGTHS = {"varchar": (256, 65_535), "char": (1, 4096), "varbyte": (64_000, 16_777_216)}
 _MOST_DIGITS = 38
@@ -93,9 +95,13 @@ def limit(name: str, type_: str, length: int) -> str:
     """The constraint that holds a text column to its length in bytes; PostgreSQL counts
     characters."""
     sizes = {"varchar": "character varying", "char": "character"}
-    constraint = f"emulator_fits_{sha256(name.encode()).hexdigest()[:16]}"
     fits = f"pg_catalog.emulator_fits({quoted(name)}::text, {length}, '{sizes[type_]}')"
-    return f"CONSTRAINT {constraint} CHECK ({fits})"
+    return f"CONSTRAINT {limit_name(name)} CHECK ({fits})"
+
+
+def limit_name(column: str) -> str:
+    """The name of that constraint."""
+    return f"emulator_fits_{sha256(column.encode()).hexdigest()[:16]}"
 
 
 def quoted(name: str) -> str:
@@ -119,7 +125,10 @@ def _limited(name: str, kind: str, arguments: str | None) -> tuple[str, str]:
         raise syntax_error(words)
     if length > most:
         raise Refusal("22023", f"length for type {kind} cannot exceed {most}")
-    return f"{kind}({length})", "" if kind == "varbyte" else limit(name, kind, length)
+    if kind == "varbyte":
+        # The length is kept as PostgreSQL keeps a VARCHAR's, which has an end below VARBYTE's.
+        return (f"{kind}({length})" if length <= _MOST_KEPT else kind), ""
+    return f"{kind}({length})", limit(name, kind, length)
 
 
 def _numeric(arguments: str | None) -> str:

@@ -1,6 +1,7 @@
 """What of a statement is quoted: literals, names, comments."""
 
 import re
+from functools import lru_cache
 
 from batch_exports.local.redshift.refusal import Refusal
 
@@ -38,6 +39,7 @@ def fold(statement: str) -> str:
     return text
 
 
+@lru_cache(maxsize=2)  # a statement is looked at many times, and may be long
 def blank(statement: str) -> str:
     """The statement as long as it was, with nothing but blanks in its literals and comments, and
     nothing but underscores in its quoted names: what is left in it means what it says."""
@@ -55,6 +57,8 @@ def blank(statement: str) -> str:
 def split(text: str, separator: str) -> list[str]:
     """The parts of `text` between separators that stand in no quotes and no parentheses."""
     bare, parts, depth, start = blank(text), [], 0, 0
+    if separator not in bare:
+        return [text]
     for sign in re.finditer(rf"[()\[\]{re.escape(separator)}]", bare):
         depth += (sign[0] in "([") - (sign[0] in ")]")
         if sign[0] == separator and depth == 0:

@@ -4,14 +4,25 @@ import asyncio
 import struct
 from collections.abc import Awaitable
 
+from batch_exports.local.postgres_cluster import EMULATED_DATABASE
 from batch_exports.local.redshift import wire
+from batch_exports.local.redshift.alter_table import Append
 from batch_exports.local.redshift.backend import FAILED, IN_TRANSACTION, Backend, cancel
 from batch_exports.local.redshift.cluster import Cluster
 from batch_exports.local.redshift.copy_statement import Copy
-from batch_exports.local.postgres_cluster import EMULATED_DATABASE
 from batch_exports.local.redshift.refusal import Refusal
-from batch_exports.local.redshift.statements import Passed, Plan, Truncate, plan, refusing
+from batch_exports.local.redshift.statements import (
+    FailedCommit,
+    Passed,
+    Plan,
+    Truncate,
+    is_commit,
+    plan,
+    refusing,
+)
+from batch_exports.local.redshift.transfer import run_append, run_copy, run_unload
 from batch_exports.local.redshift.translations import translated
+from batch_exports.local.redshift.unload_statement import Unload
 from batch_exports.local.redshift.wire import Message
 
 # What Redshift reports of itself. It never reports standard_conforming_strings.
@@ -38,6 +49,7 @@ class Session:
         self._cluster = cluster
         self._reader, self._writer = reader, writer
         self._backend = Backend(self._relay)
+        self._number = 0
         self._reported = False
         self._skipping = False  # all that follows a failure, up to Sync
         self._prepared: dict[bytes, Plan] = {}  # what the emulator does itself, by statement
@@ -107,6 +119,9 @@ class Session:
             raise ConnectionAbortedError
         elif kind == b"E" and self._reported:
             await self._write(wire.error(translated(wire.refusal(body))))
+        elif kind == b"K":
+            self._number = struct.unpack_from("!i", body)[0]
+            await self._write(message)
         elif kind == b"T":
             await self._write(Message(b"T", wire.with_types(body, self._cluster.types)))
         else:
@@ -165,8 +180,10 @@ class Session:
         self._cluster.statements.append(statement)
         try:
             self._cluster.faults.strike(statement)
-            return plan(statement)
+            return plan(statement, self._backend.standing == IN_TRANSACTION)
         except Refusal as refusal:
+            if is_commit(statement):
+                return FailedCommit(refusal)
             return Passed(refusing(refusal, statement))
 
     async def _run(self, done: Plan) -> bool:
@@ -190,8 +207,14 @@ class Session:
     def _action(self, done: Plan) -> Awaitable[str]:
         if isinstance(done, Truncate):
             return self._truncate(done)
-        assert isinstance(done, Copy)
-        raise Refusal("0A000", "not there yet")
+        if isinstance(done, Copy):
+            return self._copy(done)
+        if isinstance(done, Unload):
+            return self._unload(done)
+        if isinstance(done, Append):
+            return self._append(done)
+        assert isinstance(done, FailedCommit)
+        return self._fail_commit(done)
 
     async def _abort(self, refusal: Refusal) -> None:
         """A failed statement fails its transaction."""
@@ -206,3 +229,26 @@ class Session:
         if self._backend.standing == IN_TRANSACTION:
             await self._backend.execute("COMMIT")
         return "TRUNCATE TABLE"
+
+    async def _copy(self, copy: Copy) -> str:
+        rows = await run_copy(copy, self._backend, self._cluster, self._number)
+        told = (
+            f"Load into table '{copy.table_name}' completed, {rows} record(s) loaded successfully."
+        )
+        await self._write(wire.information(told))
+        return "COPY"
+
+    async def _unload(self, statement: Unload) -> str:
+        files = await run_unload(statement, self._backend, self._cluster)
+        told = f"UNLOAD completed, {files.rows} record(s) unloaded successfully."
+        await self._write(wire.information(told))
+        return "UNLOAD"
+
+    async def _append(self, append: Append) -> str:
+        await run_append(append, self._backend)
+        return "ALTER TABLE"
+
+    async def _fail_commit(self, commit: FailedCommit) -> str:
+        """A transaction whose COMMIT fails is over."""
+        await self._backend.execute("ROLLBACK")
+        raise commit.refusal

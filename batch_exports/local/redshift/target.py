@@ -5,6 +5,9 @@ from dataclasses import dataclass
 LONGEST_TEXT = 65_535
 """Bytes of the longest VARCHAR."""
 
+LONGEST_BINARY = 16_777_216
+"""Bytes of the longest VARBYTE: https://docs.aws.amazon.com/redshift/latest/dg/r_VARBYTE_type.html"""
+
 
 @dataclass(frozen=True)
 class TargetColumn:
@@ -24,7 +27,7 @@ class TargetColumn:
     @property
     def bytes(self) -> int:
         """How many bytes a value of a text or binary column may have."""
-        return self.length or LONGEST_TEXT
+        return self.length or (LONGEST_BINARY if self.type == "varbyte" else LONGEST_TEXT)
 
     @property
     def dimension(self) -> str:
@@ -36,4 +39,4 @@ class TargetColumn:
     @property
     def typname(self) -> str:
         """The name of the type that holds the column's values in PostgreSQL."""
-        return {"super": "jsonb", "varbyte": "bytea", "char": "bpchar"}.get(self.type, self.type)
+        return {"super": "text", "varbyte": "bytea", "char": "bpchar"}.get(self.type, self.type)

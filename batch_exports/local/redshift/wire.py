@@ -28,6 +28,14 @@ class Message(NamedTuple):
         return self.kind + struct.pack("!i", len(self.body) + 4) + self.body
 
 
+class ResultColumn(NamedTuple):
+    """A column of a result: its name, its type's number, and what its arguments are kept as."""
+
+    name: str
+    type: int
+    modifier: int
+
+
 class Startup(NamedTuple):
     """The first message of a connection: the protocol or the request, and what follows."""
 
@@ -110,16 +118,19 @@ def row(body: bytes) -> list[bytes | None]:
     return values
 
 
-def columns(body: bytes) -> list[tuple[str, int]]:
-    """Name and type's number of each column of a result."""
-    return [(body[start:end].decode(), _type(body, end + 7)) for start, end in _columns(body)]
+def columns(body: bytes) -> list[ResultColumn]:
+    """The columns of a result."""
+    return [
+        ResultColumn(body[start:end].decode(), *struct.unpack_from("!Ixxi", body, end + 7))
+        for start, end in _columns(body)
+    ]
 
 
 def with_types(body: bytes, other: Mapping[int, int]) -> bytes:
     """The description of a result whose types bear other numbers."""
     described = bytearray(body)
     for _, end in _columns(body):
-        number = _type(body, end + 7)
+        number: int = struct.unpack_from("!I", body, end + 7)[0]
         struct.pack_into("!I", described, end + 7, other.get(number, number))
     return bytes(described)
 
@@ -133,11 +144,6 @@ def _columns(body: bytes) -> list[tuple[int, int]]:
         found.append((at, end))
         at = end + 19
     return found
-
-
-def _type(body: bytes, at: int) -> int:
-    number: int = struct.unpack_from("!I", body, at)[0]
-    return number
 
 
 def _fields(severity: str, code: str, message: str, detail: str | None) -> bytes:
