@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import boto3
@@ -14,6 +15,10 @@ from batch_exports.local.redshift.internal_errors import internal_error, s3_erro
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+# A session costs as much as the loading of S3's model. One may not make clients in two threads.
+_SESSION = boto3.Session()
+_MAKING = Lock()
 
 # Answers to HEAD have no body, and so no message.
 _BODILESS = {
@@ -60,18 +65,7 @@ class Objects:
         if region and region.lower() != storage.region:
             message = "The S3 bucket addressed by the query is in a different region"
             raise s3_error(f"{message} from this cluster.", 301, "PermanentRedirect")
-        self._client: S3Client = boto3.client(
-            "s3",
-            endpoint_url=storage.endpoint_url,
-            region_name=storage.region,
-            aws_access_key_id=keys.access_key_id,
-            aws_secret_access_key=keys.secret_access_key,
-            aws_session_token=keys.session_token,
-            # proxies: one named in the environment cannot reach this machine's loopback.
-            config=Config(
-                s3={"addressing_style": "path"}, proxies={}, retries={"total_max_attempts": 2}
-            ),
-        )
+        self._client = _client(storage, keys)
 
     def keys(self, bucket: str, prefix: str) -> list[str]:
         """The keys that begin with `prefix`, as S3 lists them: in order of their bytes."""
@@ -79,7 +73,8 @@ class Objects:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=bucket, Prefix=prefix
             )
-            return [item["Key"] for page in pages for item in page.get("Contents", [])]
+            # Some stores like S3 list in another order.
+            return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
 
     def size(self, bucket: str, key: str) -> int | None:
         """The bytes of an object; None where there is none."""
@@ -103,6 +98,22 @@ class Objects:
         with _refusals(f"bucket={bucket}"):
             for key in keys:
                 self._client.delete_object(Bucket=bucket, Key=key)
+
+
+def _client(storage: Storage, keys: AccessKeys) -> "S3Client":
+    with _MAKING:
+        return _SESSION.client(
+            "s3",
+            endpoint_url=storage.endpoint_url,
+            region_name=storage.region,
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+            aws_session_token=keys.session_token,
+            # proxies: one named in the environment cannot reach this machine's loopback.
+            config=Config(
+                s3={"addressing_style": "path"}, proxies={}, retries={"total_max_attempts": 2}
+            ),
+        )
 
 
 @contextmanager

@@ -11,10 +11,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch_exports.local.redshift.converted import Converted, Fault
+from batch_exports.local.redshift.converted import Converted, Fault, without
 from batch_exports.local.redshift.target import LONGEST_TEXT
 from batch_exports.local.redshift.text_columns import BAD_UTF8
-from batch_exports.transform import jsonb
 from batch_exports.transform.json_text import longer_than, raw_array, unquote
 from batch_exports.transform.text import mend_utf8
 
@@ -27,6 +26,9 @@ MOST_BYTES = 16 * 2**20
 MOST_LEVELS = 1000
 """Levels of arrays and objects in a document."""
 
+# White space beside a sign: of JSON's own, or, now and then, of a string.
+_SPACE = r"[\[{,:]\s|\s[\]},:]"
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
@@ -44,7 +46,7 @@ def fit_documents(values: pa.Array, large_strings: bool) -> Converted:
     faults += [Fault(p, 1224, too_long) for p in _with_long_strings(mended, most)]
     too_deep = f"SUPER value exceeds the limit of {MOST_LEVELS} nested levels"
     faults += [Fault(p, 1224, too_deep) for p in _deep(mended)]
-    return Converted(mended, faults + _beyond_the_emulator(mended))
+    return Converted(_compact(without(mended, faults)), faults)
 
 
 def documents_of(values: pa.Array) -> pa.Array:
@@ -55,6 +57,20 @@ def documents_of(values: pa.Array) -> pa.Array:
     rows = values.to_pylist(maps_as_pydicts="strict")
     lines = _ENCODER.encode_lines(rows).split(b"\n")[:-1]
     return pc.if_else(pc.is_null(values), None, raw_array(lines))
+
+
+def _compact(values: pa.Array) -> pa.Array:
+    """The same documents without white space around their parts."""
+    spaced = pc.fill_null(pc.match_substring_regex(values, _SPACE), False)
+    positions = pc.indices_nonzero(spaced)
+    if not len(positions):
+        return values
+    texts = values.take(positions).cast(pa.binary()).to_pylist()
+    try:
+        formatted = msgspec.json.format(b"[" + b",".join(texts) + b"]", indent=-1)
+    except RecursionError:  # at just about MOST_LEVELS
+        return values
+    return pc.replace_with_mask(values, spaced, raw_array(_RAWS.decode(formatted)))
 
 
 def _with_long_strings(values: pa.Array, most: int) -> list[int]:
@@ -80,11 +96,3 @@ def _levels(text: bytes) -> int:
     folded = np.frombuffer(_STRING.sub(b"", text), np.uint8) & 0b1101_1111
     steps = (folded == ord("[")).astype(np.int8) - (folded == ord("]")).astype(np.int8)
     return int(np.cumsum(steps, dtype=np.int32).max())
-
-
-def _beyond_the_emulator(values: pa.Array) -> list[Fault]:
-    """What Redshift may hold, but not the jsonb that stands for SUPER here."""
-    fitted = jsonb.fit(values)
-    positions = {*fitted.replaced, *fitted.beyond_numeric, *fitted.too_deep, *fitted.too_large}
-    reason = "The emulator cannot hold this value: U+0000, or a number or nesting beyond jsonb's"
-    return [Fault(position, 1224, reason) for position in sorted(positions)]
