@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
@@ -141,9 +141,12 @@ def test_numbers_of_any_kind(spelled: list[str | None], place: str) -> None:
 
 def held(text: str) -> bool:
     """Whether a DECIMAL of 38 digits, or a double, is the number that a text says."""
-    number = Decimal(text)
-    if not number:
+    if not re.search("[1-9]", re.split("[eE]", text)[0]):
         return True
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # of an exponent beyond all doubles
+        return False
     _, digits, power = number.normalize(Context(prec=2_000)).as_tuple()
     assert isinstance(power, int)
     before, after = max(len(digits) + power, 0), max(-power, 0)
