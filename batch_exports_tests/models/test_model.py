@@ -87,10 +87,10 @@ def test_schema_and_membership_column() -> None:
     assert Projection(EVENTS, EVENTS.select(("uuid",), "s3"), "timestamp").membership_column is None
 
 
-def documented(model: Model) -> list[tuple[str, str]]:
-    """The columns and types by default of a table in PostgreSQL, where the document has its own."""
-    columns = model.select((), "postgres")
-    return [(column.name, column.types.get("postgres", "")) for column in columns]
+def documented(model: Model, kind: str = "postgres") -> list[tuple[str, str]]:
+    """The columns and types by default of a table, where the document has its own."""
+    columns = model.select((), kind)
+    return [(column.name, column.types.get(kind, "")) for column in columns]
 
 
 def test_events_in_postgres_are_as_documented() -> None:
@@ -107,6 +107,36 @@ def test_events_in_postgres_are_as_documented() -> None:
         ("site_url", "VARCHAR(200)"),
         ("timestamp", ""),
     ]
+
+
+def test_redshift_is_as_documented() -> None:
+    """Other text is VARCHAR(65535), and JSON what the export asks for:
+    https://posthog.com/docs/cdp/batch-exports/redshift"""
+    assert documented(EVENTS, "redshift") == [
+        ("uuid", "VARCHAR(200)"),
+        ("event", "VARCHAR(200)"),
+        ("properties", ""),
+        ("elements", "VARCHAR(65535)"),
+        ("set", ""),
+        ("set_once", ""),
+        ("distinct_id", "VARCHAR(200)"),
+        ("team_id", "INTEGER"),
+        ("ip", "VARCHAR(200)"),
+        ("site_url", "VARCHAR(200)"),
+        ("timestamp", ""),
+    ]
+    assert documented(PERSONS, "redshift") == [
+        ("team_id", "INTEGER"),
+        ("distinct_id", "VARCHAR(200)"),
+        ("person_id", "VARCHAR(200)"),
+        ("properties", ""),
+        ("person_distinct_id_version", "INTEGER"),
+        ("person_version", "INTEGER"),
+        ("created_at", ""),
+    ]
+    sessions = documented(SESSIONS, "redshift")
+    assert [name for name, _ in sessions] == [name for name, _ in documented(SESSIONS)]
+    assert [column for column in sessions if column[1]] == [("urls", "SUPER")]
 
 
 def test_persons() -> None:
