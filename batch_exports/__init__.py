@@ -10,6 +10,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 COMPONENTS = {
+    "AmplitudeSource": "batch_exports.components.amplitude_source",
     "LakeSource": "batch_exports.components.lake_source",
     "PostgresBatchExport": "batch_exports.components.postgres_batch_export",
     "PostgresConnection": "batch_exports.components.postgres_connection",

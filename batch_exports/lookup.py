@@ -8,19 +8,23 @@ from typing import Any
 import dagster as dg
 
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.source import Source
 from batch_exports.definitions import component_tree, load_definitions
 from batch_exports.errors import BatchExportError, ConfigurationError
 from batch_exports.export import Export
 
 # Dagster finds subclasses by their base, which mypy wants to be concrete.
 _ANY_EXPORT: Any = BatchExport
+_ANY_SOURCE: Any = Source
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was written of the export, the export as it runs, and the resources of all exports."""
+    """What was written of the export and its source, the export as it runs, and the resources of
+    all exports."""
 
     component: BatchExport
+    source: Source
     export: Export
     defined: dict[str, Any]
 
@@ -59,7 +63,9 @@ def find_export(name: str) -> Found:
 
 def find_exports(tree: dg.ComponentTree, definitions: dg.Definitions) -> list[Found]:
     """All exports of a tree that was loaded to these definitions."""
+    sources = {source.name: source for source in tree.get_all_components(_ANY_SOURCE)}
+    resources = dict(definitions.resources or {})
     return [
-        Found(component, component.export(), dict(definitions.resources or {}))
+        Found(component, sources[component.source], component.export(), resources)
         for component in tree.get_all_components(_ANY_EXPORT)
     ]

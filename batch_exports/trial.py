@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
-from typing import cast
+from typing import Any, cast
 
+from batch_exports.components.amplitude_source import AmplitudeSource
 from batch_exports.components.authorities import system_authorities
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
 from batch_exports.components.postgres_session import PostgresConnectionResource
 from batch_exports.components.s3_batch_export import S3BatchExport
@@ -18,19 +20,27 @@ from batch_exports.destinations.s3.destination import S3Destination
 from batch_exports.errors import ConfigurationError
 from batch_exports.lookup import Found
 from batch_exports.probe import Result, probe
-from batch_exports.sources.lake import Lake
+from batch_exports.sources.amplitude import probe as amplitude_probe
 from batch_exports.sources.lake import probe as lake_probe
 
 
 def try_source(found: Found) -> Iterator[Result]:
+    """Reaching the source is part of what is tried, and so left to the steps."""
     export = found.export
     with ExitStack() as stack:
 
-        def reach() -> Lake:
-            resources = stack.enter_context(found.resources({export.source}))
-            return cast(Lake, export.reader(resources))
+        def reach() -> Any:
+            return export.reader(stack.enter_context(found.resources({export.source})))
 
-        yield from probe(lake_probe.STEPS, lake_probe.Attempt(reach, export.selection))
+        match found.source:
+            case LakeSource():
+                lake = lake_probe.Attempt(reach, export.selection)
+                yield from probe(lake_probe.STEPS, lake)
+            case AmplitudeSource(path=None):
+                yield from probe(amplitude_probe.API_STEPS, amplitude_probe.ApiAttempt(reach))
+            case AmplitudeSource():
+                archives = amplitude_probe.ArchivesAttempt(reach, export.selection)
+                yield from probe(amplitude_probe.ARCHIVES_STEPS, archives)
 
 
 def try_destination(found: Found) -> Iterator[Result]:

@@ -13,8 +13,8 @@ from pydantic import Field
 from batch_exports.automation.partitions import build_partitions
 from batch_exports.automation.schedules import build_schedule
 from batch_exports.checks import build_checks
-from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.references import find
+from batch_exports.components.source import Source
 from batch_exports.components.yaml_component import YamlComponent, YamlModel
 from batch_exports.destinations.delivery import Destination
 from batch_exports.errors import ConfigurationError
@@ -26,6 +26,8 @@ from batch_exports.sources.source import Selection
 from batch_exports.transform.capabilities import OnUnrepresentable
 from batch_exports.transform.filters import Operator, PropertyFilter, RowFilter
 
+# Dagster finds subclasses by their base, which mypy wants to be concrete.
+_ANY_SOURCE: Any = Source
 # Three more tries after 10, 20 and 40 seconds, more or less: enough for a store that is busy.
 _RETRIES = dg.RetryPolicy(
     max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
@@ -129,8 +131,8 @@ class BatchExport(YamlComponent):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         with self.located():
-            find(context, LakeSource, "source", self.source)
             export = self.export()
+            find(context, _ANY_SOURCE, "source", self.source).check_export(export)
             asset = self._asset(export)
         job = dg.define_asset_job(
             f"{self.name}_job",

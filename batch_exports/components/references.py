@@ -4,6 +4,7 @@ from typing import TypeVar
 
 import dagster as dg
 
+from batch_exports import COMPONENTS
 from batch_exports.components.yaml_component import YamlComponent
 from batch_exports.errors import ConfigurationError
 
@@ -36,9 +37,11 @@ def find(context: dg.ComponentLoadContext, kind: type[Named], field: str, name: 
         if component.name == name:
             return component
     names = ", ".join(sorted(component.name for component in known)) or "none"
+    # What a kind has in common with others of its sort, such as `Source`, ends all their names.
+    types = [f"batch_exports.{one}" for one in COMPONENTS if one.endswith(kind.__name__)]
     raise ConfigurationError(
         field,
         f"there is no {kind.__name__} named {name!r}.",
         remedy=f"There is: {names}. Correct the name, or define one with type: "
-        f"batch_exports.{kind.__name__}.",
+        f"{' or '.join(types)}.",
     )

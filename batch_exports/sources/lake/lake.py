@@ -1,17 +1,18 @@
 """A folder of Parquet and JSON lines files for each model."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 
 import pyarrow as pa
 from pyarrow import fs
 
-from batch_exports.errors import BatchExportError, Terminal, Transient
+from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.sources.lake import json_files, parquet_files
+from batch_exports.sources.membership import ALWAYS
 from batch_exports.sources.projection import project
 from batch_exports.sources.source import Selection
+from batch_exports.sources.storage_errors import storage_errors
 
 _READERS = {
     ".parquet": parquet_files,
@@ -19,8 +20,6 @@ _READERS = {
     ".jsonl.gz": json_files,
     ".jsonl.zst": json_files,
 }
-# As far as times in nanoseconds reach, and somewhat less.
-_ALWAYS = DataInterval(datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 
 
 class Lake:
@@ -48,7 +47,7 @@ class Lake:
         rows = 0
         for path in self.files(selection.model.name):
             where = self.shown(path)
-            with self._translated(where):
+            with storage_errors(where):
                 rows += _reader(path).count(self._filesystem, path, where, selection, interval)
         return rows
 
@@ -57,7 +56,7 @@ class Lake:
     ) -> Generator[pa.RecordBatch, None, None]:
         for path in files:
             where = self.shown(path)
-            with self._translated(where):
+            with storage_errors(where):
                 rows = _reader(path).read(self._filesystem, path, where, selection, interval)
                 with closing(rows):
                     for batch in rows:
@@ -65,14 +64,14 @@ class Lake:
 
     def head(self, path: str, selection: Selection) -> pa.RecordBatch | None:
         """The first rows of one of the `files`, of whatever interval; None where it has none."""
-        with closing(self._batches([path], selection, _ALWAYS)) as batches:
+        with closing(self._batches([path], selection, ALWAYS)) as batches:
             return next(batches, None)
 
     def files(self, model: str) -> list[str]:
         """Paths of a model's files, in order. Raises `Terminal` where there is no folder of them,
         and for a file of no known kind."""
         folder = f"{self._root}/{model}"
-        with self._translated(self.shown(folder)):
+        with storage_errors(self.shown(folder)):
             if self._filesystem.get_file_info(folder).type is not fs.FileType.Directory:
                 raise Terminal(
                     f"The lake {self._shown_as} has no folder {model!r}.",
@@ -94,27 +93,6 @@ class Lake:
     def shown(self, path: str) -> str:
         return f"{self._shown_as}{path[len(self._root) :]}"
 
-    @contextmanager
-    def _translated(self, where: str) -> Iterator[None]:
-        """Errors of the file system and of broken files, as ours, with the file's name."""
-        try:
-            yield
-        except BatchExportError:
-            raise
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-            raise _damaged(where, error) from error
-        except FileNotFoundError as error:
-            raise Transient(
-                f"{where} was there when the lake was listed, and is no more.",
-                remedy="It is tried again with a new listing.",
-            ) from error
-        except PermissionError as error:
-            raise Terminal(
-                f"{where} may not be read: {error}.", remedy="Grant read access to the source."
-            ) from error
-        except OSError as error:
-            raise _storage_error(where, error) from error
-
 
 def _reader(path: str):  # type: ignore[no-untyped-def]
     return next(reader for ending, reader in _READERS.items() if path.endswith(ending))
@@ -122,24 +100,3 @@ def _reader(path: str):  # type: ignore[no-untyped-def]
 
 def _is_hidden(path: str) -> bool:
     return any(part.startswith((".", "_")) for part in path.split("/"))
-
-
-def _storage_error(where: str, error: OSError) -> BatchExportError:
-    """Arrow's S3 file system tells its errors apart in their text alone."""
-    text = str(error)
-    denied = ("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "HTTP 403")
-    if any(mark in text for mark in denied):
-        return Terminal(f"{where} may not be read: {text}.", remedy="Check the connection's keys.")
-    if "NO_SUCH_BUCKET" in text:
-        return Terminal(f"{where}: the bucket does not exist.", remedy="Correct the path.")
-    if error.errno is None and "AWS Error" not in text:
-        return _damaged(where, error)  # from a decoder: no system call and no request failed
-    return Transient(f"{where} cannot be read: {text}.", remedy="It is tried again.")
-
-
-def _damaged(where: str, error: Exception) -> Terminal:
-    return Terminal(
-        f"{where} cannot be read: {error}.",
-        remedy="Write the file again; a file under way should have a name that begins with an "
-        "underscore.",
-    )

@@ -12,7 +12,7 @@ from pyarrow import fs
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import TIMESTAMP
-from batch_exports.sources.lake.membership import member_mask, without_membership
+from batch_exports.sources.membership import member_mask, without_membership
 from batch_exports.sources.projection import columns_to_read, conform
 from batch_exports.sources.source import Selection
 

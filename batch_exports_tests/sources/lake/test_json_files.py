@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from batch_exports.errors import Terminal
-from batch_exports.sources.lake import json_files
+from batch_exports.sources import json_lines
 from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
 from batch_exports.transform.clean import LONE_SURROGATE, NOT_UTF8, Cleaned, clean
 from batch_exports.transform.filters import PropertyFilter, RowFilter
@@ -170,7 +170,7 @@ def test_all_members_of_a_gzip_file_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 100, 1000, 2**20])
 def test_blocks_of_any_size(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_files, "BLOCK_BYTES", size)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", size)
     path = write(tmp_path, lines(ROWS).rstrip(b"\n"))
     assert uuids(lake(tmp_path), select(), HOUR) == [row["uuid"] for row in ROWS]
     path.write_bytes(b"\n\n" + path.read_bytes() + b"\n\n\n{broken\n")

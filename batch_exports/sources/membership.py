@@ -1,5 +1,7 @@
 """Which rows of a file an interval takes."""
 
+from datetime import UTC, datetime
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -8,6 +10,9 @@ from batch_exports.interval import DataInterval
 from batch_exports.models import TIMESTAMP
 from batch_exports.sources.projection import conform
 from batch_exports.sources.source import Selection
+
+# As far as times in nanoseconds reach, and somewhat less.
+ALWAYS = DataInterval(datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 
 
 def member_mask(
