@@ -1,9 +1,11 @@
 """Rows as the VALUES of INSERT statements for Redshift, built column by column.
 
-What is quoted has no type until it meets its column, so NULL, short and long values of a column may
-come in any order. Backslashes are AWS's to explain: a plain literal takes them as escapes on some
-servers and not on others, and there is no E'' (https://docs.aws.amazon.com/redshift/latest/dg/\
-r_Literals.html), so who sends the statement must have tried.
+A literal in quotes has no type until it meets its column, so the values of a column need not be
+alike. How a literal spells a backslash depends on the server, and on Redshift no E'' settles it:
+who sends the statement must have asked. In VARBYTE, text becomes its bytes in UTF-8.
+
+https://docs.aws.amazon.com/redshift/latest/dg/r_Literals.html
+https://docs.aws.amazon.com/redshift/latest/dg/r_VARBYTE_type.html
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +22,7 @@ from batch_exports.transform.block import sliced
 # What is encoded at once: more leaves the processor's cache, less pays more often for a call.
 _SLICE_BYTES = 2 * 2**20
 
-# The text of a value, and what stands before and behind it; NULLs are NULL in the text.
+# What stands before values, their texts (NULL for NULL), and what stands behind them.
 _Literals: TypeAlias = tuple[bytes, pa.Array, bytes]
 
 
@@ -41,9 +43,8 @@ def encode_values(
     not have U+0000 (see `clean`). `backslash_escapes` tells whether the server takes a backslash in
     a plain literal for an escape, so that it must be doubled.
 
-    Text becomes up to twice as long by its quotes, and by its backslashes. Raises ValueError for a
-    row that is longer than `most_bytes` by itself, and TypeError for a column of a type that has no
-    literal.
+    A byte of text takes at most two. Raises ValueError for a row that is longer than `most_bytes`
+    by itself, and TypeError for a column of a type that has no literal.
     """
     parts: list[memoryview] = []
     size = rows = 0
@@ -134,8 +135,8 @@ def _integers(values: pa.Array) -> _Literals:
 
 
 def _floats(values: pa.Array) -> _Literals:
-    """Shortest texts that read back as the same number, as text: a bare 0.1 would be a DECIMAL on
-    its way, and -0 an integer."""
+    """The shortest text that reads back as the same number, in quotes: bare, 0.1 would be a DECIMAL
+    on its way, and -0 an integer."""
     texts = values.cast(pa.string())
     if not pc.all(pc.is_finite(values)).as_py():
         texts = pc.if_else(pc.is_nan(values), "NaN", texts)
