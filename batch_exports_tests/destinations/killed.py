@@ -1,5 +1,6 @@
 """A run in a process of its own, to be killed in the middle of its data."""
 
+import json
 import multiprocessing
 import os
 import time
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 _ROWS_A_BATCH = 20
 _BATCHES = 4
-_BYTES_A_ROW = 2**20
+_STRINGS_A_ROW = 32
+_BYTES_A_STRING = 2**15
 
 
 @contextmanager
@@ -41,10 +43,16 @@ def _deliver(adapter: "Adapter", settings: dict[str, Any]) -> None:
     destination.write(batches, HOUR, "run-killed")
 
 
+def _noise() -> str:
+    """A JSON array of strings that no destination finds too long."""
+    strings = (os.urandom(_BYTES_A_STRING // 2).hex() for _ in range(_STRINGS_A_ROW))
+    return json.dumps(list(strings))
+
+
 def _half() -> Iterator[pa.RecordBatch]:
     for batch in range(_BATCHES):
         numbers = range(batch * _ROWS_A_BATCH, (batch + 1) * _ROWS_A_BATCH)
-        noise = [f'"{os.urandom(_BYTES_A_ROW // 2).hex()}"' for _ in numbers]
+        noise = [_noise() for _ in numbers]
         rows = make_rows(numbers, label="killed", columns={"properties": noise})
         yield from rows.combine_chunks().to_batches()
     while True:

@@ -47,6 +47,10 @@ class PostgresAdapter:
         return "[\0\ud800-\udfff]"
 
     @property
+    def refused(self) -> frozenset[str]:
+        return frozenset()
+
+    @property
     def killed_runs_leave_parts(self) -> bool:
         return bool(self.settings.get("parallelism", 1) > 1)
 

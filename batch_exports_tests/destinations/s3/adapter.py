@@ -50,6 +50,10 @@ class S3Adapter:
         return _LONE_SURROGATES
 
     @property
+    def refused(self) -> frozenset[str]:
+        return frozenset()
+
+    @property
     def killed_runs_leave_parts(self) -> bool:
         return True
 

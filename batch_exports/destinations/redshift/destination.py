@@ -1,0 +1,302 @@
+"""Deliveries to a Redshift table: staged by COPY or INSERT, then moved in one transaction."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+
+from batch_exports.destinations.delivery import (
+    Delivery,
+    KeyReader,
+    Landed,
+    LandedColumns,
+    LandedKeys,
+    LandedVersions,
+)
+from batch_exports.destinations.postgres.preparation import OnMissingColumn, WriteMode
+from batch_exports.destinations.postgres.rejects import rejects_of
+from batch_exports.destinations.postgres.table import TableName
+from batch_exports.destinations.redshift.cluster import most_string_bytes, slices
+from batch_exports.destinations.redshift.copy import CopyLoader
+from batch_exports.destinations.redshift.errors import redshift_errors
+from batch_exports.destinations.redshift.fit import Fit, fit
+from batch_exports.destinations.redshift.insert import InsertLoader, has_backslash_escapes
+from batch_exports.destinations.redshift.inspection import (
+    inspect_columns,
+    inspect_keys,
+    inspect_rows,
+    inspect_versions,
+    strangers,
+)
+from batch_exports.destinations.redshift.isolation import is_serializable, retried
+from batch_exports.destinations.redshift.ledger import Entry, Ledger
+from batch_exports.destinations.redshift.loading import Loader
+from batch_exports.destinations.redshift.preparation import Design, prepare
+from batch_exports.destinations.redshift.presence import Presence, by_source_keys, in_range
+from batch_exports.destinations.redshift.settlement import Settlement, StagedRows
+from batch_exports.destinations.redshift.stage_area import StageArea
+from batch_exports.destinations.redshift.staging import stage_rows
+from batch_exports.destinations.redshift.table import Table, read_table
+from batch_exports.destinations.redshift.types import SemiStructuredType
+from batch_exports.errors import Terminal
+from batch_exports.interval import DataInterval
+from batch_exports.models import Projection
+from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable, SuperLimits
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedshiftDestination:
+    """Where one export's rows go.
+
+    `connect` opens a connection under an application name; `address` is where to, as in
+    `redshift://host:port/database`. Rows are loaded by COPY `copy_from` an area on S3, or without
+    one by INSERT. The last fields say how a missing table is made.
+    """
+
+    connect: Callable[[str], psycopg.Connection[Any]]
+    address: str
+    name: TableName
+    export: str
+    projection: Projection
+    copy_from: StageArea | None
+    write_mode: WriteMode = "replace"
+    on_unrepresentable: OnUnrepresentable = OnUnrepresentable.REPLACE
+    on_missing_column: OnMissingColumn = "ignore"
+    semi_structured_type: SemiStructuredType = "SUPER"
+    dist_key: str | None = None
+    sort_key: tuple[str, ...] = ()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(parses_json=True, holds_nul=False)
+
+    @property
+    def rejects(self) -> TableName:
+        return TableName(self.name.schema, rejects_of(self.name.name))
+
+    @property
+    def design(self) -> Design:
+        return Design(self.semi_structured_type, self.dist_key, self.sort_key)
+
+    def uri(self, interval: DataInterval) -> str:
+        return f"{self.address}/{self.name.schema}/{self.name.name}"
+
+    def write(self, batches: pa.RecordBatchReader, interval: DataInterval, run_id: str) -> Delivery:
+        """Stage the interval's rows, then move them into the table in one transaction.
+
+        Tables that are missing are made before, and stay. Whatever ends the run before the commit
+        leaves no row behind, and nothing on S3 that the next run of the interval does not sweep.
+        Where only the commit's answer is lost, the next try replaces what was committed; in the
+        mode `append` it finds this run's entry, and adds nothing.
+        """
+        with (
+            self._connection(interval, run_id) as connection,
+            self._held(interval, run_id),
+        ):
+            settlement, staged = self._stage(connection, batches, interval, run_id)
+
+            def settle() -> Entry:
+                with connection.transaction():
+                    return settlement.settle(connection, staged)
+
+            entry = retried(settle)
+        return self._delivery(entry, interval)
+
+    def rehearse(self, batches: pa.RecordBatchReader, interval: DataInterval) -> Delivery:
+        """All that `write` does, and undone: nothing of it stays, not even a table that was
+        missing. It adds no column to a table that is there."""
+        alone = replace(self, on_missing_column="ignore")
+        with (
+            self._connection(interval, "test") as connection,
+            self._held(interval, "test"),
+            connection.transaction(force_rollback=True),
+        ):
+            settlement, staged = alone._stage(connection, batches, interval, "test")
+            entry = settlement.settle(connection, staged)
+        return self._delivery(entry, interval)
+
+    def delivery(self, interval: DataInterval) -> Delivery:
+        with self._landed(interval) as (_, _, entry):
+            return self._delivery(entry, interval)
+
+    def inspect(
+        self,
+        interval: DataInterval,
+        *,
+        deep: bool = False,
+        source_keys: KeyReader | None = None,
+    ) -> Landed:
+        """Rows are counted in the table in any case, where nothing in them tells the interval by
+        the source's keys."""
+        with self._landed(interval) as (connection, table, entry):
+            delivery = self._delivery(entry, interval)
+            presence = self._presence(connection, table, interval, source_keys)
+            if presence is None:
+                return Landed(delivery, rows=None)
+            rows, problems = inspect_rows(connection, presence, entry)
+            return Landed(delivery, rows, (*problems, *strangers(entry)))
+
+    def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns:
+        with self._landed(interval) as (_, table, entry):
+            return inspect_columns(self.projection, table, entry)
+
+    def keys(self, interval: DataInterval, source_keys: KeyReader) -> LandedKeys:
+        with self._landed(interval) as (connection, table, _):
+            presence = self._presence(connection, table, interval, source_keys)
+            assert presence
+            return inspect_keys(connection, presence)
+
+    def versions(self, interval: DataInterval, source_keys: KeyReader) -> LandedVersions:
+        with self._landed(interval) as (connection, table, _):
+            presence = self._presence(connection, table, interval, source_keys)
+            assert presence
+            return inspect_versions(connection, presence)
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger(self.name, self.export)
+
+    @property
+    def _merges(self) -> bool:
+        return self.write_mode == "merge"
+
+    def _stage(
+        self,
+        connection: psycopg.Connection[Any],
+        batches: Iterable[pa.RecordBatch],
+        interval: DataInterval,
+        run_id: str,
+    ) -> tuple[Settlement, StagedRows]:
+        """Make what tables are missing, and bring the rows as far as the session's stages."""
+        table = prepare(connection, self.name, self.projection, self.design, self.on_missing_column)
+        loader = self._loader(connection, interval)
+        fitting = self._fit(connection, table, loader)
+        settlement = Settlement(
+            ledger=self._ledger,
+            rejects=self.rejects,
+            projection=self.projection,
+            range_column=fitting.range_column,
+            missing_columns=[column.name for column in fitting.missing],
+            interval=interval,
+            run_id=run_id,
+            mode=self.write_mode,
+            serializable=is_serializable(connection),
+            deliveries_before=self._ledger.overlapping(connection, interval),
+        )
+        staged = stage_rows(
+            connection,
+            batches,
+            loader=loader,
+            fit=fitting,
+            projection=self.projection,
+            policy=self.on_unrepresentable,
+            export=self.export,
+            interval=interval,
+            run_id=run_id,
+        )
+        return settlement, staged
+
+    def _loader(self, connection: psycopg.Connection[Any], interval: DataInterval) -> Loader:
+        if self.copy_from is None:
+            return InsertLoader(has_backslash_escapes(connection))
+        folder = self.copy_from.folder(self.export, interval)
+        return CopyLoader(folder, self.copy_from.files or slices(connection))
+
+    def _fit(self, connection: psycopg.Connection[Any], table: Table, loader: Loader) -> Fit:
+        return fit(
+            self.projection,
+            table,
+            self.name,
+            merge=self._merges,
+            row_bytes=loader.row_bytes,
+            super_limits=SuperLimits(string_bytes=most_string_bytes(connection)),
+        )
+
+    @contextmanager
+    def _held(self, interval: DataInterval, run_id: str) -> Iterator[None]:
+        """Alone in the interval's folder on S3. INSERT has none: there the transaction's lock is
+        enough, and of two runs the second replaces what the first delivered."""
+        if self.copy_from is None:
+            yield
+            return
+        with self.copy_from.folder(self.export, interval).held(run_id):
+            yield
+
+    @contextmanager
+    def _connection(
+        self, interval: DataInterval, run_id: str
+    ) -> Generator[psycopg.Connection[Any], None, None]:
+        area, began = self.copy_from, f"{interval.start:%Y-%m-%dT%H:%MZ}"
+        with (
+            self.connect(f"batch_exports {self.export} {began} {run_id}") as connection,
+            redshift_errors(
+                self.uri(interval),
+                user=connection.info.user,
+                schema=self.name.schema,
+                authorization=area.authorization if area else None,
+                stage=area.uri if area else "",
+            ),
+        ):
+            connection.autocommit = True
+            yield connection
+
+    @contextmanager
+    def _landed(
+        self, interval: DataInterval
+    ) -> Generator[tuple[psycopg.Connection[Any], Table, Entry], None, None]:
+        """The table, and the ledger's entry of the interval. Raises `Terminal` without either."""
+        with self._connection(interval, "check") as connection:
+            table = read_table(connection, self.name)
+            entry = (
+                self._ledger.entry(connection, interval)
+                if read_table(connection, self._ledger.name)
+                else None
+            )
+            if table is None or entry is None:
+                missing = (
+                    f"{self._ledger.name} has no entry of it" if table else "there is no table"
+                )
+                raise Terminal(
+                    f"Nothing was delivered to {self.name} for {interval}: {missing}.",
+                    remedy="Materialize the partition.",
+                )
+            yield connection, table, entry
+
+    def _presence(
+        self,
+        connection: psycopg.Connection[Any],
+        table: Table,
+        interval: DataInterval,
+        source_keys: KeyReader | None,
+    ) -> Presence | None:
+        loader = self._loader(connection, interval)
+        fitting = self._fit(connection, table, loader)
+        if fitting.range_column:
+            return in_range(self.name, fitting.range_column, interval, self.projection)
+        if source_keys is None:
+            return None
+        return by_source_keys(
+            connection,
+            self.name,
+            fitting,
+            self.projection,
+            source_keys,
+            loader,
+            merge=self._merges,
+        )
+
+    def _delivery(self, entry: Entry, interval: DataInterval) -> Delivery:
+        beside = f"{self.address}/{self.name.schema}"
+        return Delivery(
+            uri=self.uri(interval),
+            record=f"{beside}/{self._ledger.name.name}",
+            rows=entry.rows,
+            rejected=entry.rejected,
+            replaced=entry.replaced,
+            bytes=entry.bytes,
+            aside=f"{beside}/{self.rejects.name}" if entry.rejected or entry.replaced else None,
+            changed=entry.changed if self._merges else None,
+        )

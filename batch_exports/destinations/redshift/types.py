@@ -1,0 +1,102 @@
+"""Which Redshift types hold which Arrow types, and how a value gets there by way of a stage.
+
+https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+from psycopg import sql
+
+from batch_exports.models import JSON, Column
+
+SemiStructuredType = Literal["SUPER", "VARCHAR(65535)"]
+
+MOST_VARCHAR_BYTES = 65_535
+# The most that VARBYTE holds, and about what a SUPER value may have.
+_DOCUMENT = "VARBYTE(16777216)"
+
+# The kinds of Arrow types that exports move; for each the type of columns that we make, and the
+# types (as `svv_columns.data_type`) of existing columns that hold every value without changing one.
+# Values that a narrower one does not hold, such as text beyond VARCHAR(200), are rejected one by
+# one.
+_KINDS = {
+    "text": ("VARCHAR(65535)", {"character varying"}),
+    "int64": ("BIGINT", {"smallint", "integer", "bigint"}),
+    "int32": ("INTEGER", {"smallint", "integer", "bigint"}),
+    "double": ("DOUBLE PRECISION", {"double precision"}),
+    "float": ("REAL", {"real", "double precision"}),
+    "bool": ("BOOLEAN", {"boolean"}),
+    "timestamp": ("TIMESTAMP WITH TIME ZONE", {"timestamp with time zone"}),
+    "decimal": ("NUMERIC", {"numeric"}),
+    "document": ("SUPER", {"super", "character varying"}),
+}
+# What Parquet's columns of these Arrow types load into: integers of another width do not.
+_STAGED = {
+    "int64": "BIGINT",
+    "int32": "INTEGER",
+    "double": "DOUBLE PRECISION",
+    "float": "REAL",
+    "bool": "BOOLEAN",
+    "timestamp": "TIMESTAMP",
+}
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A column of a stage: its type there, and what it becomes in the table, as an expression."""
+
+    name: str
+    type: str
+    value: sql.Composable
+
+
+def made_type(column: Column, semi_structured: SemiStructuredType = "SUPER") -> str:
+    """The type of the column in a table that we make, as in `CREATE TABLE`."""
+    if "redshift" in column.types:
+        return column.types["redshift"]
+    kind = _kind(column.type)
+    if kind == "document":
+        return semi_structured
+    if kind == "decimal":
+        return f"NUMERIC({column.type.precision},{column.type.scale})"
+    return _KINDS[kind][0]
+
+
+def holds(data_type: str, column: Column) -> bool:
+    """Whether a column of that `svv_columns.data_type` can hold the column's values unchanged.
+
+    A TIMESTAMP has no zone, and holds moments only where it is agreed that they are UTC's.
+    """
+    if data_type == "timestamp without time zone":
+        return column.types.get("redshift") == "TIMESTAMP"
+    return data_type in _KINDS[_kind(column.type)][1]
+
+
+def staged(column: Column, data_type: str) -> Staged:
+    """How the column's values are staged for a column of that `svv_columns.data_type`.
+
+    SUPER takes no more than 65,535 bytes of text at once, but parses documents of 16 MB out of
+    VARBYTE. Parquet's moments have no zone on Redshift; in the stage they are UTC's.
+    """
+    place = sql.Identifier(column.name)
+    kind = _kind(column.type)
+    if data_type == "super":
+        return Staged(column.name, _DOCUMENT, sql.SQL("JSON_PARSE({})").format(place))
+    if data_type == "timestamp with time zone":
+        moment = sql.SQL("{} AT TIME ZONE 'UTC'").format(place)
+        return Staged(column.name, _STAGED[kind], moment)
+    if kind == "decimal":
+        return Staged(column.name, made_type(column), place)
+    return Staged(column.name, _STAGED.get(kind, f"VARCHAR({MOST_VARCHAR_BYTES})"), place)
+
+
+def _kind(type_: pa.DataType) -> str:
+    if type_.equals(JSON) or pa.types.is_list(type_):
+        return "document"
+    if pa.types.is_string(type_):
+        return "text"
+    if pa.types.is_timestamp(type_):
+        return "timestamp"
+    return "decimal" if pa.types.is_decimal(type_) else str(type_)
