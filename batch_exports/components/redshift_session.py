@@ -47,7 +47,7 @@ class RedshiftConnectionResource(dg.ConfigurableResource[None]):
     workgroup_name: str | None = None
     db_groups: list[str] = Field([])
     auto_create: bool = False
-    aws: S3ConnectionResource = Field(repr=False)
+    aws: S3ConnectionResource
 
     @property
     def uri(self) -> str:

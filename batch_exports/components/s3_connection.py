@@ -1,6 +1,6 @@
 """Credentials and endpoint of an S3 service, defined once and shared by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import boto3
@@ -22,6 +22,8 @@ from batch_exports.errors import ConfigurationError, Terminal
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_SECRETS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
 
 class S3ConnectionResource(S3Resource):
     """An S3 connection as runs use it: Dagster's own resource, with roles and addressing."""
@@ -29,6 +31,10 @@ class S3ConnectionResource(S3Resource):
     role_arn: str | None = None
     external_id: str | None = None
     addressing_style: str = "auto"
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """For `repr`, which shows no key."""
+        return [arg for arg in super().__repr_args__() if arg[0] not in _SECRETS]
 
     def get_object_to_set_on_execution_context(self) -> "S3ConnectionResource":
         """What steps find under the resource's name: this, and not the client of the base."""

@@ -16,6 +16,7 @@ from batch_exports.errors import BatchExportError, Terminal, Transient
 
 # The shortest that AWS gives: a login needs seconds.
 _SECONDS = 900
+_ATTEMPTS = 5
 _NOT_FOUND = {
     "ClusterNotFound": "Correct iam.cluster_identifier and iam.region.",
     "ResourceNotFoundException": "Correct iam.workgroup_name and iam.region.",
@@ -121,7 +122,9 @@ def temporary_login(
     service = of.action.partition(":")[0]
     with s3_errors(f"{of}, {of.action}"):
         config = Config(
-            retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=30
+            retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+            connect_timeout=10,
+            read_timeout=30,
         )
         try:
             client: Any = session.client(  # type: ignore[call-overload]  # stubs are of S3 alone

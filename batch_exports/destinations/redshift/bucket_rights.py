@@ -12,7 +12,7 @@ from batch_exports.errors import Terminal
 # Such as "User arn:aws:redshift:...:dbuser:... is not authorized to assume IAM Role arn:aws:..."
 # of provisioned clusters, "Not authorized to get credentials of role arn:aws:..." of serverless.
 _ROLE = re.compile(
-    r"not authorized to (?:assume IAM Role|get credentials of role):? *(arn:[^\s,]+)?", re.I
+    r"not authorized to (?:assume IAM Role|get credentials of role):? *(arn:[^\s,]*[^\s,.])?", re.I
 )
 _NO_DEFAULT_ROLE = re.compile(r"default (IAM )?role.*(not|no )|no default (IAM )?role", re.I)
 _DENIED = re.compile(

@@ -33,6 +33,7 @@ _STATES = {
     "3D000": Meaning(Terminal, "Correct the connection's database."),
     "3F000": Meaning(Terminal, "Create the schema, or correct the export's schema."),
     "42601": Meaning(Terminal, "Report it: this is a fault of the export itself."),
+    "42883": Meaning(Terminal, "Report it with the server's version: it lacks this function."),
     "53100": Meaning(
         Terminal,
         "Drop what is not needed and run VACUUM, or let the cluster have more nodes; then "
