@@ -78,12 +78,12 @@ class Objects:
 
     def size(self, bucket: str, key: str) -> int | None:
         """The bytes of an object; None where there is none."""
-        try:
-            return self._client.head_object(Bucket=bucket, Key=key)["ContentLength"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
-                return None
-            with _refusals(f"bucket={bucket} key={key}"):
+        with _refusals(f"bucket={bucket} key={key}"):
+            try:
+                return self._client.head_object(Bucket=bucket, Key=key)["ContentLength"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+                    return None
                 raise
 
     def read(self, bucket: str, key: str) -> bytes:

@@ -15,6 +15,7 @@ from batch_exports.local.redshift.copy_statement import Copy
 from batch_exports.local.redshift.super_columns import documents_of, fit_documents
 from batch_exports.local.redshift.target import TargetColumn
 from batch_exports.local.redshift.text_columns import TOO_LONG, fit_text
+from batch_exports.local.redshift.time_columns import FIRST_DAY, FIRST_MICROSECOND, LAST_DAY
 from batch_exports.models import TIMESTAMP
 from batch_exports.transform.json_text import longer_than
 from batch_exports.transform.ranges import outside
@@ -99,8 +100,16 @@ def _decimal(values: pa.Array, column: TargetColumn, _: Copy, __: bool) -> Conve
 
 def _instant(values: pa.Array, _: TargetColumn, __: Copy, ___: bool) -> Converted:
     """Wall clock in UTC: the zone of a column is lost, and none means UTC."""
-    micros = values.cast(pa.timestamp("us", values.type.tz), safe=False)
-    return Converted(micros.cast(pa.int64()).cast(TIMESTAMP))
+    micros = values.cast(pa.timestamp("us", values.type.tz), safe=False).cast(pa.int64())
+    beyond = outside(micros, FIRST_MICROSECOND, 2**63 - 1)
+    faults = [Fault(position, 1206, "Timestamp out of range") for position in beyond]
+    return Converted(micros.cast(TIMESTAMP), faults)
+
+
+def _date(values: pa.Array, _: TargetColumn, __: Copy, ___: bool) -> Converted:
+    days = values.cast(pa.int32())
+    beyond = outside(days, FIRST_DAY, LAST_DAY)
+    return Converted(values, [Fault(position, 1205, "Date out of range") for position in beyond])
 
 
 def _same(values: pa.Array, _: TargetColumn, __: Copy, ___: bool) -> Converted:
@@ -121,5 +130,5 @@ _CONVERSIONS: dict[str, Callable[[pa.Array, TargetColumn, Copy, bool], Converted
     "bool": _same,
     "float4": _same,
     "float8": _same,
-    "date": _same,
+    "date": _date,
 }

@@ -105,6 +105,8 @@ def _rows(
 def _shown(value: pa.Scalar) -> bytes:
     if pa.types.is_string(value.type):
         value = value.cast(pa.binary())
+    if pa.types.is_temporal(value.type):  # which may lie beyond Python's years
+        value = value.cast(pa.int64() if pa.types.is_timestamp(value.type) else pa.int32())
     plain = value.as_py()
     return plain if isinstance(plain, bytes) else str(plain).encode()
 

@@ -13,6 +13,16 @@ from batch_exports.local.redshift.converted import Converted, faults_where, lost
 from batch_exports.local.redshift.refusal import Refusal
 from batch_exports.models import TIMESTAMP
 
+# https://docs.aws.amazon.com/redshift/latest/dg/r_Datetime_types.html
+FIRST_DAY = -2_440_588
+"""4713 BC, the first day of a DATE and of a TIMESTAMP, counted from 1970."""
+
+LAST_DAY = 2_145_042_905
+"""The end of the year 5874897, the last day of a DATE."""
+
+FIRST_MICROSECOND = FIRST_DAY * 86_400_000_000
+"""The beginning of `FIRST_DAY`; all microseconds of 64 bits lie before the end of TIMESTAMP."""
+
 _DATE = r"(?P<year>[0-9]{4})-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})"
 _CLOCK = (
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
@@ -113,9 +123,10 @@ def _minutes(offsets: pl.Series) -> pl.Series:
 
 
 def _since_1970(text: pa.Array, microseconds: int) -> Converted:
-    most = (2**63 - 1) // microseconds
+    least, most = FIRST_MICROSECOND // microseconds, (2**63 - 1) // microseconds
     counts = pl.Series(text).cast(pl.Int64, strict=False)
-    held = pl.select(pl.when(counts.abs() <= most).then(counts * microseconds)).to_series()
+    inside = counts.is_between(least, most)
+    held = pl.select(pl.when(inside).then(counts * microseconds)).to_series()
     values = held.to_arrow().cast(TIMESTAMP)
     reason = "Invalid epoch time"
     return Converted(values, faults_where(lost(text, pc.cast(values, pa.int64())), 1206, reason))

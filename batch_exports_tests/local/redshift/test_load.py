@@ -2,11 +2,15 @@
 
 import gzip
 import json
+from contextlib import closing
+from dataclasses import replace
+from socket import socket
 from typing import Any
 
 import pytest
 
-from batch_exports.local.redshift.load import LoadedFile, LoadError
+from batch_exports.local.redshift.copy_statement import parse_copy
+from batch_exports.local.redshift.load import LoadedFile, LoadError, load
 from batch_exports.local.redshift.refusal import Refusal
 from batch_exports_tests.local.redshift.copying import ROLE, Copying, columns, drained, parquet
 
@@ -142,6 +146,16 @@ def test_no_bucket_and_another_region(copying: Copying) -> None:
         lambda: copying.begin(ID, f"{JSON} REGION 'us-east-1'"), "Status 404,Error NoSuchBucket"
     )
     assert "secret" not in repr(storage)
+
+
+def test_a_store_out_of_reach(copying: Copying) -> None:
+    with closing(socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    copy = parse_copy("COPY t FROM 's3://b/k' IAM_ROLE default JSON")
+    away = replace(copying.storage, endpoint_url=endpoint)
+    refusal = refused(lambda: load(copy, ID, away), "S3CurlException: Could not connect")
+    assert refusal.code == "XX000"
 
 
 def test_columns_by_name(copying: Copying) -> None:

@@ -128,6 +128,8 @@ def test_as_many_columns(copying: Copying, width: int) -> None:
         ("varchar(9)", pa.array([b"a", b"\xff"]), 1220, "invalid or unsupported UTF8"),
         ("int2", pa.array([1, 2**15], pa.int32()), 1222, "Integer value overflow"),
         ("numeric(17,2)", decimals("1.00", "1000000000000000.00"), 1204, "Overflow for NUMERIC"),
+        ("timestamp", pa.array([0, -(2**62)]).cast(pa.timestamp("us")), 1206, "out of range"),
+        ("date", pa.array([0, -(2**31)], pa.int32()).cast(pa.date32()), 1205, "out of range"),
         ("int8 not null", pa.array([1, None]), 1213, "NULL value into column c"),
     ],
 )
@@ -241,6 +243,14 @@ def test_what_acceptinvchars_destroys(copying: Copying) -> None:
 def test_what_is_no_parquet(copying: Copying) -> None:
     copying.put("data/1", '{"id": 1}')
     assert "15001" in refused(copying, "int8", "Spectrum Scan Error")
+
+
+def test_no_rows(copying: Copying) -> None:
+    copying.put("data/1", parquet({"id": pa.array([], pa.int64())}))
+    copying.put("data/2", parquet({"id": [1]}))
+    loading = copying.begin([column("int8")], PARQUET)
+    assert copying.landed(loading, [column("int8")]) == [("1",)]
+    assert [file.rows for file in loading.files] == [0, 1]
 
 
 def test_many_row_groups_of_many_rows(copying: Copying) -> None:
