@@ -76,24 +76,10 @@ def parse_copy(statement: str) -> Copy:
     columns = _columns(tokens)
     tokens.expect("FROM")
     bucket, key = s3_location(tokens.string())
-    options: dict[str, Any] = {}
-    words: dict[str, str] = {}
-    while not tokens.ended:
-        tokens.take(",")
-        word = tokens.word()
-        for name, value in _option(tokens, word):
-            if name in options:
-                raise Refusal("42601", "conflicting or redundant options")
-            options[name], words[name] = value, word
-    if "authorization" not in options:
-        raise Refusal("42601", "No credentials specified. Give IAM_ROLE, or an access key.")
-    _check_combination(options, words)
+    options = _options(tokens)
     if options.get("manifest") and (not key or key.endswith("/")):
         message = "COPY with MANIFEST parameter requires full path of an S3 object."
         raise internal_error(message, 8001)
-    options = {
-        name: value for name, value in options.items() if name not in ("compupdate", "statupdate")
-    }
     return Copy(table, columns, bucket, key, **options)
 
 
@@ -102,7 +88,7 @@ def s3_location(url: str) -> tuple[str, str]:
     scheme, _, path = url.partition("://")
     bucket, _, key = path.partition("/")
     if scheme.lower() != "s3" or not bucket:
-        raise Refusal("0A000", f"{scheme}: only s3://bucket/key is covered by the emulator")
+        raise Refusal("0A000", "only files at s3://bucket/key are covered by the emulator")
     return bucket, key
 
 
@@ -123,10 +109,26 @@ def _columns(tokens: Tokens) -> tuple[str, ...] | None:
     return tuple(name.strip('"').replace('""', '"').lower() for name in names)
 
 
-def _option(tokens: Tokens, word: str) -> list[tuple[str, Any]]:
-    """The fields of `Copy` that an option sets."""
+def _options(tokens: Tokens) -> dict[str, Any]:
+    """The fields of `Copy` that the statement sets."""
+    options: dict[str, Any] = {}
+    words: dict[str, str] = {}
+    while not tokens.ended:
+        tokens.take(",")
+        word = tokens.word()
+        name, value = _option(tokens, word)
+        if name in options:
+            raise Refusal("42601", "conflicting or redundant options")
+        options[name], words[name] = value, word
+    _check_combination(options, words)
+    # What they ask for, encodings and statistics, the emulator does not have.
+    return {name: options[name] for name in options if name not in ("compupdate", "statupdate")}
+
+
+def _option(tokens: Tokens, word: str) -> tuple[str, Any]:
+    """The name and the value of an option, whose first word is read."""
     if word in PARAMETERS:
-        return [("authorization", parse_authorization(tokens, word))]
+        return "authorization", parse_authorization(tokens, word)
     if word in ("FORMAT", "AS"):
         tokens.take("AS")
         word = tokens.word()
@@ -139,7 +141,7 @@ def _option(tokens: Tokens, word: str) -> list[tuple[str, Any]]:
         tokens.back()
         raise tokens.refusal()
     name, value = _OPTIONS[word]
-    return [(name, value(tokens))]
+    return name, value(tokens)
 
 
 def _constant(value: Any) -> Callable[[Tokens], Any]:
@@ -205,6 +207,8 @@ _OPTIONS: dict[str, tuple[str, Callable[[Tokens], Any]]] = {
 
 
 def _check_combination(options: dict[str, Any], words: dict[str, str]) -> None:
+    if "authorization" not in options:
+        raise Refusal("42601", "No credentials specified. Give IAM_ROLE, or an access key.")
     if "json" not in options:
         raise Refusal("0A000", "COPY of delimited text is not covered by the emulator")
     if options["json"] is not None:

@@ -20,14 +20,10 @@ from batch_exports.local.redshift.tokens import Tokens
 
 _UNITS = {"MB": 2**20, "GB": 2**30}
 _SMALLEST_FILE, _LARGEST_FILE = 5 * 2**20, int(Decimal("6.2") * 2**30)
-# With Parquet Redshift refuses the first of these; none of the others is covered.
-_NOT_WITH_PARQUET = (
-    *("DELIMITER", "FIXEDWIDTH", "ADDQUOTES", "ESCAPE", "NULL", "HEADER", "GZIP", "BZIP2", "ZSTD"),
-)
-_NOT_COVERED = (
-    *("CSV", "JSON", "PARTITION", "ENCRYPTED", "KMS_KEY_ID", "MASTER_SYMMETRIC_KEY"),
-    *("ROWGROUPSIZE",),
-)
+# What Redshift refuses with Parquet.
+_TEXT_ONLY = ("DELIMITER", "FIXEDWIDTH", "ADDQUOTES", "ESCAPE", "NULL", "HEADER")
+_COMPRESSIONS = ("GZIP", "BZIP2", "ZSTD")
+_NOT_COVERED = ("CSV", "JSON", "PARTITION", "ROWGROUPSIZE", "ENCRYPTED", "KMS_KEY_ID")
 _LITERAL = re.compile(r"'(?:[^'\\]|''|\\.)*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _INNERMOST = re.compile(r"\([^()]*\)")
 
@@ -85,7 +81,7 @@ def _option(tokens: Tokens, word: str) -> list[tuple[str, Any]]:
     if word == "FORMAT":
         tokens.take("AS")
         word = tokens.word()
-    if word in _NOT_WITH_PARQUET:
+    if word in (*_TEXT_ONLY, *_COMPRESSIONS):
         raise Refusal("0A000", f"UNLOAD with {word} is not supported with PARQUET")
     if word in _NOT_COVERED:
         raise Refusal("0A000", f"UNLOAD with {word} is not covered by the emulator")

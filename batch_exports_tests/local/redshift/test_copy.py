@@ -162,7 +162,7 @@ def test_unload_and_load_again(session: psycopg.Connection[Any], copying: Copyin
     session.execute("CREATE TABLE t (id BIGINT, name VARCHAR(9), price NUMERIC(18,2), d SUPER)")
     session.execute("INSERT INTO t SELECT 1, 'é', 2.5, JSON_PARSE('{\"a\": [1]}')")
     unload = "UNLOAD ('SELECT id, name, price, d FROM t') TO {} {} PARQUET MANIFEST VERBOSE"
-    session.execute(sql.SQL(unload).format(sql.Literal(copying.uri("out/")), sql.SQL(ROLE)))  # type: ignore[arg-type]
+    session.execute(sql.SQL(unload).format(sql.Literal(copying.uri("out/")), sql.SQL(ROLE)))
     session.execute("CREATE TABLE u (id BIGINT, name VARCHAR(9), price NUMERIC(18,2), d SUPER)")
     copy(session, copying.uri("out/manifest"), "MANIFEST PARQUET SERIALIZETOJSON", "u")
     columns = "id, name, price, json_serialize(d)"

@@ -92,7 +92,8 @@ def test_wrong_entries(copying: Copying, entry: dict[str, Any], message: str, de
     """loading-data-files-using-manifest.html; what lengths do was met in
     https://github.com/awslabs/aws-lambda-redshift-loader/issues/223 and pull request 221."""
     copying.put("data/1", ids(1))
-    copying.put_manifest(copying.entry(**{"key": "data/absent", "length": 10} | entry))
+    named: dict[str, Any] = {"key": "data/absent", "length": 10, **entry}
+    copying.put_manifest(copying.entry(**named))
     refusal = refused(lambda: copying.begin(ID, "MANIFEST PARQUET", source="manifest"), message)
     assert refusal.code == "XX000"
     assert detail in str(refusal.detail)
