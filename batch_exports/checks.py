@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import dagster as dg
@@ -12,7 +12,10 @@ from batch_exports.destinations.delivery import Destination, MergingDestination
 from batch_exports.errors import Terminal
 from batch_exports.export import Export
 from batch_exports.interval import DataInterval
+from batch_exports.models import Rule
 from batch_exports.sources.source import Source
+
+_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,35 @@ def check_versions(it: Examination) -> Outcome:
     )
 
 
+def check_of_rule(rule: Rule) -> "Check":
+    """Rows that break a rule of the model are as the source has them: that is a warning."""
+
+    def check(it: Examination) -> Outcome:
+        selection = it.export.selection
+        columns = {column.name: column for column in selection.model.columns}
+        names = dict.fromkeys((*selection.model.key, *rule.columns))
+        needed = replace(selection, columns=tuple(columns[name] for name in names))
+        rows = broken = 0
+        examples: list[str] = []
+        with it.source.read(needed, it.interval) as batches:
+            for batch in batches:
+                found = batch.filter(rule.broken(batch)).select(selection.model.key)
+                rows, broken = rows + batch.num_rows, broken + found.num_rows
+                keys = found.slice(0, _EXAMPLES - len(examples)).to_pylist()
+                examples += [", ".join(map(str, key.values())) for key in keys]
+        return Outcome(
+            not broken,
+            f"Rows that break the rule: {broken} of {rows}, such as {examples[0]}."
+            if broken
+            else f"Rows that keep the rule: {rows}.",
+            {"rows": rows, "broken_rows": broken, "examples": examples},
+            dg.AssetCheckSeverity.WARN,
+        )
+
+    check.__doc__ = rule.description
+    return check
+
+
 Check = Callable[[Examination], Outcome]
 
 CHECKS: Mapping[str, Check] = {
@@ -161,7 +193,9 @@ CHECKS_OF_MERGES: Mapping[str, Check] = {"versions": check_versions}
 
 def checks_of(export: Export) -> Mapping[str, Check]:
     """The checks of an export, by name."""
-    return {**CHECKS, **CHECKS_OF_MERGES} if export.merges else CHECKS
+    of_merges = CHECKS_OF_MERGES if export.merges else {}
+    rules = export.selection.model.rules
+    return {**CHECKS, **of_merges, **{rule.name: check_of_rule(rule) for rule in rules}}
 
 
 def build_checks(

@@ -1,7 +1,9 @@
-"""The lake part: the sample data as Parquet files in `<state>/lake`, to export from."""
+"""The lake part: sample data to export from, as Parquet files in `<state>/lake`, and as archives of
+Amplitude's in `<state>/amplitude`."""
 
 import hashlib
 import tempfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch_exports.local import sample_events
+from batch_exports.local.amplitude_archives import write_archives
 from batch_exports.local.errors import LocalError
 from batch_exports.local.event_schema import EVENTS
 from batch_exports.local.person_schema import PERSONS
@@ -19,15 +22,18 @@ from batch_exports.local.session_schema import SESSIONS
 from batch_exports.local.status import Status
 
 _MARKER = "laid-by"
+_HIDDEN_MARKER = ".laid-by"  # where every other file would be taken for an archive
 _FILES_PER_DAY = 3
 # Small, so that a reader who looks for one hour can skip most of the file.
 _ROW_GROUP_ROWS = 1_000
 _MAKERS = (
+    "amplitude_archives.py",
     "chance.py",
     "event_schema.py",
     "hostile.py",
     "lake.py",
     "person_schema.py",
+    "sample_amplitude.py",
     "sample_events.py",
     "sample_persons.py",
     "sample_sessions.py",
@@ -37,8 +43,9 @@ _MAKERS = (
 
 
 def start(state: Path) -> None:
-    """Lay the lake, unless it is there. Raises LocalError."""
+    """Lay the lake and the archives, unless they are there. Raises LocalError."""
     lay_lake(state / "lake")
+    lay_archives(state / "amplitude")
 
 
 def stop(state: Path) -> None:
@@ -46,20 +53,26 @@ def stop(state: Path) -> None:
 
 
 def status(state: Path) -> Status:
-    folder = state / "lake"
-    if not (folder / _MARKER).exists():
-        return Status(up=False, text="no sample data")
-    if not _is_laid(folder):
-        return Status(up=False, text=f"sample data of another version in {folder}")
-    return Status(up=True, text=f"sample events, persons and sessions in {folder}")
+    folders = {state / "lake": _MARKER, state / "amplitude": _HIDDEN_MARKER}
+    for folder, marker in folders.items():
+        if not (folder / marker).exists():
+            return Status(up=False, text="no sample data")
+        if not _is_laid(folder, marker):
+            return Status(up=False, text=f"sample data of another version in {folder}")
+    lake, archives = folders
+    return Status(up=True, text=f"sample events, persons and sessions in {lake}, and {archives}")
 
 
 def environment(state: Path) -> dict[str, str]:
-    """The folder of the lake. Raises LocalError when it was never laid."""
-    folder = state / "lake"
-    if not (folder / _MARKER).exists():
-        raise LocalError(f"there is no sample data in {folder}: run `batch-exports local up`")
-    return {"BATCH_EXPORTS_LOCAL_LAKE": str(folder.absolute())}
+    """The folders of the lake and of the archives. Raises LocalError where they never were laid."""
+    variables = {
+        "BATCH_EXPORTS_LOCAL_LAKE": (state / "lake", _MARKER),
+        "BATCH_EXPORTS_LOCAL_AMPLITUDE": (state / "amplitude", _HIDDEN_MARKER),
+    }
+    for folder, marker in variables.values():
+        if not (folder / marker).exists():
+            raise LocalError(f"there is no sample data in {folder}: run `batch-exports local up`")
+    return {name: str(folder.absolute()) for name, (folder, _) in variables.items()}
 
 
 def lay_lake(folder: Path) -> None:
@@ -68,9 +81,18 @@ def lay_lake(folder: Path) -> None:
     A lake that is there stays; one that other code or other recorded data made is replaced. The
     lake appears complete or not at all. Raises LocalError when `folder` holds anything else.
     """
-    if _is_laid(folder):
+    _lay(folder, _MARKER, _write_lake)
+
+
+def lay_archives(folder: Path) -> None:
+    """Write the sample's archives of Amplitude's into `folder`, as `lay_lake` does the lake."""
+    _lay(folder, _HIDDEN_MARKER, lambda fresh: write_archives(sample_events.sample_events(), fresh))
+
+
+def _lay(folder: Path, marker: str, write: Callable[[Path], None]) -> None:
+    if _is_laid(folder, marker):
         return
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).exists():
+    if folder.exists() and any(folder.iterdir()) and not (folder / marker).exists():
         raise LocalError(
             f"{folder} holds files that are no sample lake, and would be lost: move them away, or "
             "name another folder in BATCH_EXPORTS_LOCAL_DIR"
@@ -78,19 +100,23 @@ def lay_lake(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".lake-", dir=folder.parent) as draft:
         fresh = Path(draft) / "fresh"
-        events = sample_events.sample_events()
-        _write(events, EVENTS, fresh / "events")
-        _write(sample_persons(events), PERSONS, fresh / "persons")
-        _write(sample_sessions(events), SESSIONS, fresh / "sessions")
-        (fresh / _MARKER).write_text(_fingerprint())
+        write(fresh)
+        (fresh / marker).write_text(_fingerprint())
         if folder.exists():
             folder.rename(Path(draft) / "stale")
         fresh.rename(folder)
 
 
-def _is_laid(folder: Path) -> bool:
-    marker = folder / _MARKER
-    return marker.exists() and marker.read_text() == _fingerprint()
+def _write_lake(folder: Path) -> None:
+    events = sample_events.sample_events()
+    _write(events, EVENTS, folder / "events")
+    _write(sample_persons(events), PERSONS, folder / "persons")
+    _write(sample_sessions(events), SESSIONS, folder / "sessions")
+
+
+def _is_laid(folder: Path, marker: str) -> bool:
+    laid = folder / marker
+    return laid.exists() and laid.read_text() == _fingerprint()
 
 
 def _fingerprint() -> str:
