@@ -134,15 +134,19 @@ def digests(folder: Path) -> list[str]:
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
-def test_lake_of_another_version_is_replaced(tmp_path: Path) -> None:
-    lake.lay_lake(tmp_path / "lake")
-    (tmp_path / "lake" / "laid-by").write_text("older code")
-    (tmp_path / "lake" / "events" / "stray.parquet").touch()
-    assert not lake.status(tmp_path).up
-    lake.lay_lake(tmp_path / "lake")
-    assert lake.status(tmp_path).up
-    assert not (tmp_path / "lake" / "events" / "stray.parquet").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["lake"]
+def test_sample_of_another_version_is_replaced(tmp_path: Path) -> None:
+    lake.start(tmp_path)
+    for folder, marker, stray in (
+        ("lake", "laid-by", "events/stray.parquet"),
+        ("amplitude", ".laid-by", "187520_2026-11-01_1.zip"),
+    ):
+        (tmp_path / folder / marker).write_text("older code")
+        (tmp_path / folder / stray).touch()
+        assert not lake.status(tmp_path).up
+        lake.start(tmp_path)
+        assert lake.status(tmp_path).up
+        assert not (tmp_path / folder / stray).exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"lake", "amplitude"}
 
 
 def test_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
