@@ -14,6 +14,8 @@ COMPONENTS = {
     "LakeSource": "batch_exports.components.lake_source",
     "PostgresBatchExport": "batch_exports.components.postgres_batch_export",
     "PostgresConnection": "batch_exports.components.postgres_connection",
+    "RedshiftBatchExport": "batch_exports.components.redshift_batch_export",
+    "RedshiftConnection": "batch_exports.components.redshift_connection",
     "S3BatchExport": "batch_exports.components.s3_batch_export",
     "S3Connection": "batch_exports.components.s3_connection",
 }

@@ -4,22 +4,27 @@ from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
 from batch_exports.components.postgres_connection import PostgresConnection
+from batch_exports.components.redshift_batch_export import RedshiftBatchExport
+from batch_exports.components.redshift_connection import RedshiftConnection, TemporaryPassword
+from batch_exports.components.redshift_stage import AuthorizationModel, StageModel
 from batch_exports.components.s3_batch_export import S3BatchExport
 from batch_exports.components.s3_connection import S3Connection
-from batch_exports.components.yaml_component import YamlComponent
+from batch_exports.components.yaml_component import YamlComponent, YamlModel
 from docs.fields import field_table, paragraphs
 from docs.intervals import interval_table
 
 
 def connections() -> str:
-    return _page(
+    page = _page(
         "Connections",
         "A connection is defined once; sources and exports name it. Secrets are given as "
         "`{env: NAME}`, where `NAME` is an environment variable of Dagster's processes: a secret "
         "in the file, or a template that would put one there, is refused when the file is loaded.",
         S3Connection,
         PostgresConnection,
+        RedshiftConnection,
     )
+    return f"{page}\n\n{_mapping('iam', TemporaryPassword)}"
 
 
 def sources() -> str:
@@ -61,6 +66,12 @@ See also [keys on S3](s3-keys.md), [files and codecs](s3-files.md), [the manifes
 {_export(PostgresBatchExport)}
 
 See also [tables](postgres-tables.md), [write modes](postgres-write-modes.md).
+
+{_export(RedshiftBatchExport)}
+
+{_mapping("stage", StageModel)}
+
+{_mapping("authorization", AuthorizationModel)}
 """
 
 
@@ -76,6 +87,17 @@ def _export(component: type[BatchExport]) -> str:
 Beside the fields of every export it has:
 
 {field_table(own)}
+""".strip()
+
+
+def _mapping(field: str, model: type[YamlModel]) -> str:
+    """A field that has fields of its own."""
+    return f"""
+### {field}
+
+{paragraphs(model.__doc__)}
+
+{field_table(model.model_fields)}
 """.strip()
 
 

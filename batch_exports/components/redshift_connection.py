@@ -58,6 +58,9 @@ class RedshiftConnection(YamlComponent):
     Connections are encrypted, and the server has to prove with a certificate of Amazon's that it is
     the host that is meant. Through a tunnel, where the name cannot fit, `ssl_mode: verify-ca`
     accepts any server with a certificate of Amazon's.
+
+    Sessions are of the query group `batch_exports <export> <interval> <run>`: to workload
+    management a queue for `batch_exports*` is that of all exports.
     """
 
     name: str = Field(description="The name that exports and sources give as their connection.")

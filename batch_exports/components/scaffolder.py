@@ -121,7 +121,7 @@ attributes:
   # dist_key: distinct_id
   # sort_key: [timestamp]
   # exclude_events: ["$feature_flag_called"]
-  # columns: [uuid, event, timestamp, properties]
+  # columns: [uuid, event, distinct_id, timestamp, properties]
 """
 
 

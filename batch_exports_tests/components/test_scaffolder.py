@@ -71,6 +71,19 @@ def test_its_comments_are_settings_that_work(
     assert definitions.resolve_job_def("my_export_job")
 
 
+def test_a_scaffolded_export_to_redshift_loads(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dg("scaffold", "defs", "batch_exports.RedshiftBatchExport", "my_export")
+    text = (project / "shop" / "defs" / "my_export" / "defs.yaml").read_text()
+    monkeypatch.setenv("MY_EXPORT_PASSWORD", "secret")
+    assert load(project / "shop" / "defs", {}, monkeypatch).resolve_job_def("my_export_job")
+    commented = re.sub(r"(?m)^  # (?=\w+: )", "  ", text)
+    assert commented.count("#") == text.count("#") - 5
+    settings = re.sub(r"  password: .*\n", "", commented)  # iam stands in its place
+    assert load(project / "other", {"a/defs.yaml": settings}, monkeypatch).resources
+
+
 def test_components_are_listed_with_what_they_do(project: Path) -> None:
     listed = {
         c["key"]: c["summary"] for c in json.loads(dg("list", "components", "--json"))["items"]

@@ -249,7 +249,7 @@ def test_a_bucket_is_named_by_the_server_where_nobody_else_does(
 @pytest.mark.parametrize(
     "said",
     [
-        f"User arn:aws:redshift:eu-west-1:1:dbuser:c/u is not authorized to assume IAM Role {ROLE}.",
+        f"User arn:aws:redshift:eu-west-1:1:dbuser:c is not authorized to assume IAM Role {ROLE}.",
         f"exception name : UnauthorizedException, error type : 135, message: Not authorized to get "
         f"credentials of role {ROLE}, should retry : 0",
     ],
