@@ -121,13 +121,25 @@ def ui(port: int) -> None:
     is_flag=True,
     help="Make the tables as well, so that the export's user needs no right to make any.",
 )
-def setup_sql(export: str, with_tables: bool) -> None:
-    """Print the SQL by which an administrator prepares PostgreSQL for EXPORT."""
+@click.option(
+    "--policy",
+    type=click.Choice(["stage", "cluster", "trust", "login"]),
+    help="Print one of the IAM policies that an export to Redshift needs, and no SQL.",
+)
+def setup_sql(export: str, with_tables: bool, policy: str | None) -> None:
+    """Print the SQL by which an administrator prepares PostgreSQL or Redshift for EXPORT.
+
+    For Redshift the IAM policies are in its comments: of the identity that stages files on S3, of
+    the one by which the cluster reads them, who may assume that, and of who logs in.
+    """
     from batch_exports import administration, lookup
 
     with _exports():
         found = lookup.find_export(export)
-        click.echo(administration.setup_sql(found, with_tables=with_tables))
+        if policy:
+            click.echo(administration.policy(found, policy))
+        else:
+            click.echo(administration.setup_sql(found, with_tables=with_tables))
 
 
 @main.command("test")

@@ -10,10 +10,15 @@ from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
 from batch_exports.components.postgres_session import PostgresConnectionResource
+from batch_exports.components.redshift_batch_export import RedshiftBatchExport
+from batch_exports.components.redshift_session import RedshiftConnectionResource
 from batch_exports.components.s3_batch_export import S3BatchExport
 from batch_exports.destinations.postgres import attempt as postgres_attempt
 from batch_exports.destinations.postgres import probe as postgres_probe
 from batch_exports.destinations.postgres.destination import PostgresDestination
+from batch_exports.destinations.redshift import attempt as redshift_attempt
+from batch_exports.destinations.redshift import probe as redshift_probe
+from batch_exports.destinations.redshift.destination import RedshiftDestination
 from batch_exports.destinations.s3 import attempt as s3_attempt
 from batch_exports.destinations.s3 import probe as s3_probe
 from batch_exports.destinations.s3.destination import S3Destination
@@ -71,13 +76,31 @@ def _trusted(connection: PostgresConnectionResource) -> str | None:
     return connection.ssl_root_cert
 
 
+def _try_redshift(found: Found) -> Iterator[Result]:
+    component = cast(RedshiftBatchExport, found.component)
+    with found.resources(found.export.destination_resources) as resources:
+        connection: RedshiftConnectionResource = getattr(resources, component.connection)
+        attempt = redshift_attempt.Attempt(
+            cast(RedshiftDestination, found.export.destination(resources)),
+            connection.host,
+            connection.port,
+            connection.ssl_mode,
+            connection.trusted,
+            connection.connect_timeout_seconds,
+            connection.region,
+        )
+        steps = redshift_probe.BY_COPY if component.stage else redshift_probe.BY_INSERT
+        with closing(attempt):
+            yield from probe(steps, attempt)
+
+
 def _try_s3(found: Found) -> Iterator[Result]:
     export = found.export
     with ExitStack() as stack:
 
-        def reach() -> S3Destination:
+        def reach() -> s3_attempt.Place:
             resources = stack.enter_context(found.resources(export.destination_resources))
-            return cast(S3Destination, export.destination(resources))
+            return s3_attempt.place_of(cast(S3Destination, export.destination(resources)))
 
         attempt = stack.enter_context(closing(s3_attempt.Attempt(reach)))
         yield from probe(s3_probe.STEPS, attempt)
@@ -85,5 +108,6 @@ def _try_s3(found: Found) -> Iterator[Result]:
 
 _TRIALS: Mapping[type[BatchExport], Callable[[Found], Iterator[Result]]] = {
     PostgresBatchExport: _try_postgres,
+    RedshiftBatchExport: _try_redshift,
     S3BatchExport: _try_s3,
 }

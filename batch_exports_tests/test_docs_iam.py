@@ -16,7 +16,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from batch_exports.destinations.s3.attempt import Attempt
+from batch_exports.destinations.s3.attempt import Attempt, place_of
 from batch_exports.destinations.s3.probe import STEPS
 from batch_exports.errors import Terminal
 from batch_exports.probe import probe
@@ -108,7 +108,7 @@ def test_documented_policy_is_enough_to_try_it(aws: Aws) -> None:
     aws.allow(documented())
     aws.enforce()
     destination = S3Adapter(aws.user, _BUCKET, "events/").destination(PROJECTION)
-    with closing(Attempt(lambda: destination)) as attempt:
+    with closing(Attempt(lambda: place_of(destination))) as attempt:
         verdicts = {result.finding.verdict for result in probe(STEPS, attempt)}
     assert verdicts == {"passed", "skipped"}
 

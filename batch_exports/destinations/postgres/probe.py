@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from batch_exports.destinations.postgres import reachability, readiness
+from batch_exports.destinations.postgres import permission, reachability, readiness
 from batch_exports.destinations.postgres.attempt import Attempt
 from batch_exports.probe import Step
 
@@ -11,7 +11,7 @@ STEPS: Sequence[Step[Attempt]] = (
     Step("network", reachability.reach),
     Step("TLS", reachability.encrypt),
     Step("log in", reachability.log_in),
-    Step("schema", readiness.use_schema),
+    Step("schema", permission.use_schema),
     Step("make tables", readiness.make_tables),
     Step("use tables", readiness.use_tables),
     Step("columns", readiness.fit_table),

@@ -3,9 +3,10 @@
 import ipaddress
 import re
 import socket
+from typing import Any
 
-from batch_exports.destinations.postgres.attempt import Attempt
 from batch_exports.destinations.postgres.tls import shown_by
+from batch_exports.destinations.server_attempt import ServerAttempt
 from batch_exports.errors import Terminal
 from batch_exports.probe import Finding, passed, skipped, warning
 
@@ -15,7 +16,7 @@ _OLDEST = 13
 _AFTER_TLS = re.compile(r"FATAL:|authentication|password|read-only|hot standby|SQLSTATE")
 
 
-def resolve(attempt: Attempt) -> Finding:
+def resolve(attempt: ServerAttempt[Any]) -> Finding:
     if attempt.is_socket or _is_address(attempt.host):
         return skipped(f"{attempt.host} is no name")
     try:
@@ -30,7 +31,7 @@ def resolve(attempt: Attempt) -> Finding:
     return passed(f"{attempt.host} is {', '.join(addresses)}")
 
 
-def reach(attempt: Attempt) -> Finding:
+def reach(attempt: ServerAttempt[Any]) -> Finding:
     if attempt.is_socket:
         return skipped(f"{attempt.host} is a folder of sockets")
     at = f"{attempt.host}, port {attempt.port}"
@@ -58,7 +59,7 @@ def reach(attempt: Attempt) -> Finding:
     return passed(f"{at} answers")
 
 
-def encrypt(attempt: Attempt) -> Finding:
+def encrypt(attempt: ServerAttempt[Any]) -> Finding:
     if attempt.ssl_mode == "disable":
         return skipped("local: true")
     refused = attempt.connect()
@@ -81,7 +82,7 @@ def encrypt(attempt: Attempt) -> Finding:
     return passed(f"{protocol}{of}; verified ({attempt.ssl_mode}): {checked}")
 
 
-def log_in(attempt: Attempt) -> Finding:
+def log_in(attempt: ServerAttempt[Any]) -> Finding:
     if refused := attempt.connect():
         raise refused
     with attempt.session() as connection:

@@ -19,14 +19,14 @@ _REGION = "Set the connection's region to the bucket's."
 
 def find_credentials(attempt: Attempt) -> Finding:
     """Signing takes them, and assumes the role if there is one."""
-    bucket = attempt.destination.bucket
+    bucket = attempt.at.bucket
     with s3_errors(f"s3://{bucket}"):
-        attempt.destination.client.generate_presigned_url("head_bucket", {"Bucket": bucket})
+        attempt.at.client.generate_presigned_url("head_bucket", {"Bucket": bucket})
     return passed("there are some; whether they are right shows below")
 
 
 def find_bucket(attempt: Attempt) -> Finding:
-    client, bucket = attempt.destination.client, attempt.destination.bucket
+    client, bucket = attempt.at.client, attempt.at.bucket
     with s3_errors(f"s3://{bucket}"):
         try:
             answer = client.head_bucket(Bucket=bucket)
@@ -50,18 +50,18 @@ def find_bucket(attempt: Attempt) -> Finding:
 
 
 def list_prefix(attempt: Attempt) -> Finding:
-    destination = attempt.destination
+    place = attempt.at
     with s3_errors(attempt.where):
-        next(list_objects(destination.client, destination.bucket, attempt.stem), None)
-    return passed(f"keys that begin with {attempt.stem} can be listed")
+        next(list_objects(place.client, place.bucket, attempt.at.stem), None)
+    return passed(f"keys that begin with {attempt.at.stem} can be listed")
 
 
 def put(attempt: Attempt) -> Finding:
-    destination = attempt.destination
+    place = attempt.at
     attempt.put = True
     with s3_errors(attempt.where):
-        destination.client.put_object(**attempt.place, **destination.headers, Body=_BODY)
-        listed = list_objects(destination.client, destination.bucket, attempt.stem)
+        place.client.put_object(**attempt.object, **place.headers, Body=_BODY)
+        listed = list_objects(place.client, place.bucket, attempt.at.stem)
         if attempt.key not in listed:
             raise Terminal(
                 f"{attempt.where} was put, and is not listed.",
@@ -72,10 +72,10 @@ def put(attempt: Attempt) -> Finding:
 
 
 def read_back(attempt: Attempt) -> Finding:
-    client = attempt.destination.client
+    client = attempt.at.client
     with s3_errors(attempt.where):
-        client.head_object(**attempt.place)
-        body = client.get_object(**attempt.place)["Body"].read()
+        client.head_object(**attempt.object)
+        body = client.get_object(**attempt.object)["Body"].read()
     if body != _BODY:
         raise Terminal(
             f"{attempt.where} holds other bytes than were put.",
@@ -85,11 +85,11 @@ def read_back(attempt: Attempt) -> Finding:
 
 
 def encrypt(attempt: Attempt) -> Finding:
-    wanted = attempt.destination.headers.get("ServerSideEncryption")
+    wanted = attempt.at.headers.get("ServerSideEncryption")
     if wanted is None:
         return skipped("the export sets none, so that the bucket's own counts")
     with s3_errors(attempt.where):
-        found = attempt.destination.client.head_object(**attempt.place).get("ServerSideEncryption")
+        found = attempt.at.client.head_object(**attempt.object).get("ServerSideEncryption")
     if found != wanted:
         raise Terminal(
             f"{attempt.where} was put with encryption {wanted}, and has {found or 'none'}.",
@@ -99,18 +99,18 @@ def encrypt(attempt: Attempt) -> Finding:
 
 
 def upload_in_parts(attempt: Attempt) -> Finding:
-    destination, client = attempt.destination, attempt.destination.client
+    place, client = attempt.at, attempt.at.client
     with s3_errors(attempt.where):
-        begun = client.create_multipart_upload(**attempt.place, **destination.headers)
+        begun = client.create_multipart_upload(**attempt.object, **place.headers)
         attempt.upload_id = begun["UploadId"]
-        client.upload_part(**attempt.place, UploadId=begun["UploadId"], PartNumber=1, Body=_BODY)
-        unfinished = list_unfinished(client, destination.bucket, attempt.stem)
+        client.upload_part(**attempt.object, UploadId=begun["UploadId"], PartNumber=1, Body=_BODY)
+        unfinished = list_unfinished(client, place.bucket, attempt.at.stem)
         if (attempt.key, begun["UploadId"]) not in unfinished:
             raise Terminal(
                 f"An upload of {attempt.where} was begun, and is not listed.",
                 remedy="What killed runs leave could not be found: use another store.",
             )
-        client.abort_multipart_upload(**attempt.place, UploadId=begun["UploadId"])
+        client.abort_multipart_upload(**attempt.object, UploadId=begun["UploadId"])
         attempt.upload_id = None
     return passed("an upload was begun, listed and aborted")
 
@@ -128,12 +128,10 @@ def write_on_condition(attempt: Attempt) -> Finding:
 
 
 def _refuses(attempt: Attempt, condition: dict[str, Any]) -> bool:
-    destination = attempt.destination
+    place = attempt.at
     try:
         with s3_errors(attempt.where):
-            destination.client.put_object(
-                **attempt.place, **destination.headers, **condition, Body=_BODY
-            )
+            place.client.put_object(**attempt.object, **place.headers, **condition, Body=_BODY)
     except BatchExportError as error:
         status = _status(error.__cause__)
         if status not in (409, 412, 501):
@@ -145,7 +143,7 @@ def _refuses(attempt: Attempt, condition: dict[str, Any]) -> bool:
 def delete(attempt: Attempt) -> Finding:
     try:
         with s3_errors(attempt.where):
-            attempt.destination.client.delete_object(**attempt.place)
+            attempt.at.client.delete_object(**attempt.object)
     except BatchExportError as error:
         raise type(error)(f"{error.message} It stays there.", remedy=error.remedy) from error
     attempt.put = False

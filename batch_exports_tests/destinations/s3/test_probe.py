@@ -9,8 +9,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from batch_exports.destinations.s3.attempt import Attempt
-from batch_exports.destinations.s3.destination import S3Destination
+from batch_exports.destinations.s3.attempt import Attempt, Place, place_of
 from batch_exports.destinations.s3.probe import STEPS
 from batch_exports.local.ports import free_ports
 from batch_exports.local.seaweedfs import Keys, Server
@@ -40,8 +39,9 @@ def proxy(s3_server: Server) -> Iterator[FaultProxy]:
 def tried(s3: S3Adapter, connection: dict[str, Any] | None = None, **settings: Any) -> Findings:
     """What the steps find, and that nothing is there after them."""
 
-    def reach() -> S3Destination:
-        return s3.destination(PROJECTION, client=client(**connection or s3.connection), **settings)
+    def reach() -> Place:
+        own = client(**connection or s3.connection)
+        return place_of(s3.destination(PROJECTION, client=own, **settings))
 
     with closing(Attempt(reach)) as attempt:
         found = {result.step: result.finding for result in probe(STEPS, attempt)}
