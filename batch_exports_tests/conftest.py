@@ -15,6 +15,7 @@ from psycopg import sql
 
 from batch_exports.local import postgres_server as postgres
 from batch_exports.local import seaweedfs
+from batch_exports.local.redshift.roles import ROLE_ARN
 from batch_exports.local.redshift.server import Emulator, serving
 
 # Timing never decides a test, however busy the machine.
@@ -118,9 +119,6 @@ def postgres_schema(postgres_server: postgres.Server) -> str:
         connection.execute(sql.SQL("GRANT CREATE ON SCHEMA {} TO {}").format(schema, user))
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, user))
     return name
-
-
-ROLE_ARN = "arn:aws:iam::123456789012:role/batch-exports-copy"
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from batch_exports.local import lake, postgres, s3
 from batch_exports.local.private import make_private_folder
+from batch_exports.local.redshift import part as redshift
 from batch_exports.local.status import Status
 
 
@@ -35,6 +36,7 @@ class Part:
 PARTS = (
     Part("s3", s3.start, s3.stop, s3.status, s3.environment),
     Part("postgres", postgres.start, postgres.stop, postgres.status, postgres.environment),
+    Part("redshift", redshift.start, redshift.stop, redshift.status, redshift.environment),
     Part("lake", lake.start, lake.stop, lake.status, lake.environment),
 )
 

@@ -7,9 +7,9 @@ from batch_exports.local.redshift.refusal import Refusal
 
 # Backslashes escape in literals, as in PostgreSQL 8.0, on which Redshift is based.
 _QUOTED = re.compile(
-    r"""(?P<literal>'(?:[^'\\]|''|\\.)*')
+    r"""(?P<literal>'(?:[^'\\]++|''|\\.)*+')
     |(?P<dollars>\$(?P<tag>[A-Za-z_]*)\$.*?\$(?P=tag)\$)
-    |(?P<name>"(?:[^"]|"")*")
+    |(?P<name>"(?:[^"]++|"")*+")
     |(?P<comment>--[^\n]*|/\*.*?\*/)""",
     re.S | re.X,
 )

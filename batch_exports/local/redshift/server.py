@@ -1,4 +1,4 @@
-"""The emulator as a server: in a thread of this process, or as a process of its own."""
+"""The emulator as a server on loopback, and in a thread of this process."""
 
 import asyncio
 import ssl
