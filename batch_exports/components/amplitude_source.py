@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 from pydantic import Field
 
+from batch_exports.components.errors import located
 from batch_exports.components.files_place import check_connection, check_place, is_on_s3, opened
 from batch_exports.components.secret import Secret, unset_variable
 from batch_exports.components.source import Source
@@ -78,9 +79,10 @@ class AmplitudeSource(Source):
                 remedy="Begin it with https://.",
             )
         if url.username or url.password:
-            raise ConfigurationError(
-                "endpoint_url", "it has credentials.", remedy="Give api_key and secret_key."
-            )
+            problem = "it has credentials."
+            remedy = "Give api_key and secret_key."
+            error = ConfigurationError("endpoint_url", problem, remedy=remedy)
+            raise located(self._context, error, excerpt=False)
 
     def check_references(self, context: dg.ComponentLoadContext) -> None:
         check_connection(context, self.connection)
