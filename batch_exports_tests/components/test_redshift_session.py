@@ -74,6 +74,7 @@ def test_what_the_environment_says_does_not_count(
         monkeypatch.setenv(name, value)
     with trusted(redshift) as connection, connection.connect("a test") as connected:
         assert connected.pgconn.ssl_in_use
+        assert not connected.pgconn.options
     assert not [statement for statement in redshift.statements if "read_only" in statement]
 
 
