@@ -1,5 +1,6 @@
 """Pages about what users write in YAML."""
 
+from batch_exports.components.amplitude_source import AmplitudeSource
 from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
@@ -32,6 +33,7 @@ def sources() -> str:
         "Sources",
         "A source says where rows come from. Each model that it offers is an asset in the lineage.",
         LakeSource,
+        AmplitudeSource,
     )
 
 

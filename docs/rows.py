@@ -83,6 +83,12 @@ def checks() -> str:
         (code(name), paragraphs(check.__doc__))
         for name, check in {**CHECKS, **CHECKS_OF_MERGES}.items()
     ]
+    rules = [(r.name, m.name) for m in MODELS.values() for r in m.rules]
+    of_rules = "\n".join(
+        f"- `{rule}`, of exports of {code(model)}, warns where rows break the "
+        f"[rule](models.md#{model}) of that name: they are delivered as the source has them."
+        for rule, model in rules
+    )
     return f"""
 # Checks
 
@@ -101,6 +107,7 @@ run alone in the Dagster UI, and reads the destination anew.
   interval, not across intervals.
 - `values` warns where values were replaced, and fails where rows were rejected: see
   [rejects](../howto/rejects.md).
+{of_rules}
 
 A failed check marks the partition; the delivery stays as it is. A partition that was never
 delivered fails its checks, with the remedy.
