@@ -67,7 +67,7 @@ def clean(
     key: Sequence[str],
 ) -> Cleaned:
     """Part the rows of a batch. Raises `Terminal`, naming row and column, under policy `fail`."""
-    columns, findings = list(batch.columns), _check_rows(batch, capabilities.row_bytes)
+    columns, findings = list(batch.columns), list[Finding]()
     for index, field in enumerate(batch.schema):
         required = not field.nullable or field.name in capabilities.required
         if required and columns[index].null_count:
@@ -75,6 +75,9 @@ def clean(
             findings += _findings(field.name, nulls, MISSING, replaced=False)
         columns[index], found = _clean_column(field, columns[index], capabilities)
         findings += found
+    told = {(finding.position, finding.column) for finding in findings if not finding.replaced}
+    large = _check_rows(batch, capabilities.row_bytes)
+    findings += [finding for finding in large if (finding.position, finding.column) not in told]
     if not findings:
         return Cleaned(batch)
     if policy is OnUnrepresentable.FAIL:

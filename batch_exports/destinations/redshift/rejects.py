@@ -1,9 +1,9 @@
 """Rows that the table cannot hold, and originals of changed ones, in a table beside it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from typing import Any
 
-import numpy as np
 import polars as pl
 import psycopg
 import pyarrow as pa
@@ -33,9 +33,9 @@ CREATE TABLE {} (
     "row" VARCHAR(65535) NOT NULL
 )
 """
-# In hexadecimal digits a part of an original has to be a VARCHAR; a character has up to 4 bytes.
-_ORIGINAL_BYTES = MOST_VARCHAR_BYTES // 2
-_TEXT_CHARACTERS = MOST_VARCHAR_BYTES // 4
+_LONG = ("row_key", "original", "row")
+# An original is staged as hexadecimal digits in a VARCHAR.
+_PART_BYTES = MOST_VARCHAR_BYTES // 2
 
 
 def _column(name: str, type_: str, value: str = "{}") -> Staged:
@@ -86,32 +86,53 @@ def staged_rejects(
         numbers = pa.array(range(number, number + found.num_rows), pa.int64())
         number += found.num_rows
         found = found.append_column("number", numbers)
-        parts = _parts(found)
-        for part in range(int(parts.max(initial=0))):
-            yield _part(found.filter(pa.array(parts > part)), part)
+        large = _is_large(found)
+        yield _parts(found.filter(pc.invert(large)))
+        for position in pc.indices_nonzero(large).to_pylist():
+            yield _parts(_cut(found.slice(position, 1)))
 
 
-def _parts(found: pa.RecordBatch) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    """How many parts each finding has."""
-    sizes = [(pc.binary_length(found.column("original")), _ORIGINAL_BYTES)]
-    sizes += [(pc.utf8_length(found.column(name)), _TEXT_CHARACTERS) for name in ("row_key", "row")]
-    parts = np.ones(found.num_rows, np.int64)
-    for lengths, most in sizes:
-        counted = pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False).astype(np.int64)
-        parts = np.maximum(parts, -(-counted // most))
-    return parts
+def _is_large(found: pa.RecordBatch) -> pa.Array:
+    """Which findings take more than one part."""
+    columns = [found.column(name).cast(pa.binary()) for name in _LONG]
+    lengths = (pc.fill_null(pc.binary_length(column), 0) for column in columns)
+    return reduce(pc.or_, (pc.greater(length, _PART_BYTES) for length in lengths))
 
 
-def _part(found: pa.RecordBatch, part: int) -> pa.RecordBatch:
-    first, characters = part * _ORIGINAL_BYTES, part * _TEXT_CHARACTERS
-    original = pc.binary_slice(found.column("original"), first, first + _ORIGINAL_BYTES)
-    columns = {name: found.column(name) for name in found.schema.names}
-    columns |= {
-        "part": pa.repeat(pa.scalar(part, pa.int32()), found.num_rows),
-        "original": pl.Series(original).bin.encode("hex").to_arrow().cast(pa.string()),
-    }
-    for name in ("row_key", "row"):
-        columns[name] = pc.utf8_slice_codeunits(
-            found.column(name), characters, characters + _TEXT_CHARACTERS
+def _cut(finding: pa.RecordBatch) -> pa.RecordBatch:
+    """One finding as rows of its parts. The shorter columns are empty behind their end."""
+    pieces = {name: _pieces(finding.column(name)[0].as_py()) for name in _LONG}
+    count = max(map(len, pieces.values()))
+    columns = {
+        name: pa.array([*pieces[name], *[b""] * (count - len(pieces[name]))], pa.binary()).cast(
+            finding.schema.field(name).type
         )
+        if name in pieces
+        else pa.repeat(finding.column(name)[0], count)
+        for name in finding.schema.names
+    }
+    columns["part"] = pa.array(range(count), pa.int32())
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _pieces(value: str | bytes | None) -> list[bytes]:
+    """A value in pieces that a part holds; text is cut between its characters."""
+    if value is None:
+        return []
+    if isinstance(value, bytes):
+        return [value[i : i + _PART_BYTES] for i in range(0, len(value), _PART_BYTES)]
+    pieces, rest = [], memoryview(value.encode())
+    while len(rest) > _PART_BYTES:
+        end = next(i for i in range(_PART_BYTES, 0, -1) if rest[i] & 0xC0 != 0x80)
+        pieces.append(bytes(rest[:end]))
+        rest = rest[end:]
+    return [*pieces, bytes(rest)]
+
+
+def _parts(found: pa.RecordBatch) -> pa.RecordBatch:
+    """The columns of `STAGE`, of findings each of which fits one part, or is one."""
+    columns = {name: found.column(name) for name in found.schema.names}
+    columns.setdefault("part", pa.repeat(pa.scalar(0, pa.int32()), found.num_rows))
+    original = pl.Series(columns["original"]).bin.encode("hex").to_arrow()
+    columns["original"] = original.cast(pa.string())
     return pa.RecordBatch.from_pydict({name: columns[name] for name in STAGE.names})
