@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -46,6 +47,8 @@ def test_up_status_env_down(local: Command, state: Path) -> None:
     assert postgres
     assert server.endpoint in up.stdout
     assert f"postgres  up    {postgres.host}:{postgres.port}" in up.stdout
+    with psycopg.connect(parts.environment(state)["BATCH_EXPORTS_LOCAL_REDSHIFT_URL"]) as redshift:
+        assert "Redshift" in str(redshift.execute("SELECT version()").fetchone())
     assert str(state) in up.stdout
 
     again = local("up")

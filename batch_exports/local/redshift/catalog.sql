@@ -277,3 +277,6 @@ GRANT SELECT ON pg_catalog.stl_load_errors, pg_catalog.stl_load_commits,
     pg_catalog.sys_load_error_detail, pg_catalog.stv_slices, pg_catalog.stv_db_isolation_level,
     pg_catalog.emulator_column, pg_catalog.pg_table_def, pg_catalog.svv_table_info,
     pg_catalog.svv_columns TO PUBLIC;
+-- The sessions of clients write what they have loaded.
+GRANT INSERT ON pg_catalog.stl_load_errors, pg_catalog.stl_load_commits TO PUBLIC;
+GRANT USAGE ON SEQUENCE pg_catalog.emulator_query TO PUBLIC;

@@ -54,7 +54,7 @@ _ATTRIBUTE = re.compile(
     |encode\s+(?P<encoding>\w+)|(?P<distkey>distkey)|(?P<sortkey>sortkey)
     |collate\s+(?P<collation>\w+)
     |(?:generated\s+by\s+default\s+as\s+)?identity\s*\(\s*(?P<seed>-?\d+)\s*,\s*(?P<step>-?\d+)\s*\)
-    |(?P<default>default)\s
+    |(?P<default>default)(?=\s)
     )(?!\w)""",
     re.I | re.X,
 )

@@ -117,14 +117,16 @@ def _layout(attributes: str, columns: list[Column] | None) -> _Layout:
     """What follows the columns; `columns` is None where a query gives them."""
     layout = _Layout()
     while attributes.strip():
-        found = _TABLE_ATTRIBUTE.match(attributes)
+        bare = blank(attributes)
+        found = _TABLE_ATTRIBUTE.match(bare)
         if not found:
-            raise syntax_error(blank(attributes).split()[0])
+            raise syntax_error(bare.split()[0])
         layout.diststyle = found["style"] or layout.diststyle
         if found["distkey"]:
-            layout.distkey = _name(found["distkey"])
+            layout.distkey = _name(attributes[slice(*found.span("distkey"))])
         if found["sortkey"]:
-            layout.sortkey = [_name(key) for key in split(found["sortkey"], ",")]
+            keys = attributes[slice(*found.span("sortkey"))]
+            layout.sortkey = [_name(key) for key in split(keys, ",")]
         attributes = attributes[found.end() :]
     for column in columns or ():
         layout.distkey = column.name if column.distkey else layout.distkey

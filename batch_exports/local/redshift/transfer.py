@@ -26,16 +26,11 @@ async def run_copy(copy: Copy, backend: Backend, cluster: Cluster, session: int)
     statement = f"COPY {copy.table} {names} FROM STDIN (FORMAT BINARY)"
     try:
         await backend.execute(statement, _chunks(loading))
-    except BaseException:
-        loading.files.clear()
+    except Refusal:
+        failed = (cluster.server, loading, copy.table, session)
+        await asyncio.to_thread(load_log.record_failure, *failed)
         raise
-    finally:
-        arguments = (cluster.server, loading, copy.table, session)
-        number = await asyncio.to_thread(load_log.record, *arguments)
-    await backend.execute(
-        f"SELECT set_config('emulator.copy_count', '{loading.rows}', false), "
-        f"set_config('emulator.copy_id', '{number}', false)"
-    )
+    await backend.execute(load_log.record(loading, copy.table, session))
     return loading.rows
 
 
