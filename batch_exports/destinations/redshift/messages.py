@@ -67,7 +67,9 @@ _MEANINGS = (
         "belongs to its own keys.",
     ),
     (
-        r"NoSuchKey|specified (S3 prefix .*|key) does not exist|File not found|Status 404",
+        # https://github.com/databricks/spark-redshift/issues/111
+        r"NoSuchKey|specified (S3 prefix .*|key) does not exist|File not found|Status 404"
+        r"|Mandatory url is not present",
         Transient,
         "let nothing else delete what lies under the stage's key_prefix, such as a rule of the "
         "bucket's lifecycle.",

@@ -23,23 +23,21 @@ from batch_exports_tests.destinations.redshift.faults.ways import Way
 from batch_exports_tests.destinations.rows import HOUR, NEXT_HOUR, Row, read_json, stream
 from batch_exports_tests.destinations.suite import wait_until
 
-# A killed run's hold on the folder may not last longer than this.
-_LEASE_SECONDS = 0.3
-
 
 @dataclass
 class Trial:
     """The emulator, `server` behind it, a schema as the exporter sees it, and the way of the rows.
 
-    `earlier` rows were delivered before, those of the `neighbour` in the next interval. The
-    `latest` are what the source has now: some have changed, some are new, and where that can be
-    told, some keys are gone.
+    A run's hold on the interval lasts for `lease_seconds` after its death. `earlier` rows were
+    delivered before, those of the `neighbour` in the next interval. The `latest` are what the
+    source has now: some have changed, some are new, and where that can be told, some keys are gone.
     """
 
     emulator: Emulator
     server: Server
     adapter: RedshiftAdapter
     way: Way
+    lease_seconds: float = 0.3
     earlier: pa.Table = field(init=False)
     neighbour: pa.Table = field(init=False)
     latest: pa.Table = field(init=False)
@@ -60,7 +58,7 @@ class Trial:
 
     def destination(self, **changes: Any) -> RedshiftDestination:
         """`changes` are those of the adapter."""
-        return to(replace(self.adapter, **changes), self.way, lease_seconds=_LEASE_SECONDS)
+        return to(replace(self.adapter, **changes), self.way, lease_seconds=self.lease_seconds)
 
     def deliver(
         self,
