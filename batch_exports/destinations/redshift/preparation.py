@@ -12,6 +12,7 @@ from batch_exports.destinations.postgres.preparation import OnMissingColumn
 from batch_exports.destinations.postgres.rejects import rejects_of
 from batch_exports.destinations.postgres.table import TableName, identifiers
 from batch_exports.destinations.redshift import ledger, rejects
+from batch_exports.destinations.redshift.layout import layout
 from batch_exports.destinations.redshift.table import Table, read_table
 from batch_exports.destinations.redshift.types import SemiStructuredType, made_type
 from batch_exports.errors import Terminal, Transient
@@ -21,8 +22,8 @@ from batch_exports.models import Column, Projection
 @dataclass(frozen=True)
 class Design:
     """How the export's table is made. Rows of one `dist_key` lie on one slice, where joins and
-    merges by it need no other; blocks that a range of the `sort_key` leaves out are not read. With
-    neither, Redshift chooses by use.
+    merges by it need no other; blocks that a range of the `sort_key` leaves out are not read.
+    Without them the table lies as `layout` says.
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_NEW.html
     """
@@ -81,10 +82,11 @@ def create_table(name: TableName, projection: Projection, design: Design) -> sql
         sql.SQL("    {}").format(_definition(column, design)) for column in projection.columns
     ]
     statement = sql.SQL("CREATE TABLE {} (\n{}\n)").format(name.sql, sql.SQL(",\n").join(columns))
-    if design.dist_key:
-        statement += sql.SQL("\nDISTSTYLE KEY DISTKEY ({})").format(identifiers([design.dist_key]))
-    if design.sort_key:
-        statement += sql.SQL("\nCOMPOUND SORTKEY ({})").format(identifiers(design.sort_key))
+    lie = layout(projection, design.dist_key, design.sort_key)
+    if lie.dist_key:
+        statement += sql.SQL("\nDISTSTYLE KEY DISTKEY ({})").format(identifiers([lie.dist_key]))
+    if lie.sort_key:
+        statement += sql.SQL("\nCOMPOUND SORTKEY ({})").format(identifiers(lie.sort_key))
     return statement
 
 
