@@ -36,8 +36,11 @@ _REPORTED = {
 }
 _UNREPORTED = {"standard_conforming_strings", "default_transaction_read_only", "in_hot_standby"}
 _PASSED_ON = ("user", "database", "application_name", "options")
-_MD5 = 5
 _SASL = 10
+
+# Types of parameters that programs for PostgreSQL send.
+# https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-datatypes.html
+_NO_TYPES = {114: "json", 3802: "jsonb", 2950: "uuid"}
 
 
 class Session:
@@ -151,7 +154,7 @@ class Session:
 
     async def _parse(self, message: Message) -> None:
         name, text, types = message.body.split(b"\0", 2)
-        done = self._plan(text.decode())
+        done = self._plan(text.decode(), types)
         self._prepared.pop(name, None)
         if isinstance(done, Passed):
             parsed = name + b"\0" + wire.texts(done.text) + types
@@ -176,10 +179,12 @@ class Session:
         await self._backend.settle()
         self._skipping = self._backend.failed or not await self._run(done)
 
-    def _plan(self, statement: str) -> Plan:
+    def _plan(self, statement: str, types: bytes = b"\0\0") -> Plan:
+        """What to do with a statement; `types` are those of its parameters, as Parse has them."""
         self._cluster.statements.append(statement)
         try:
             self._cluster.faults.strike(statement)
+            _check_types(types)
             return plan(statement, self._backend.standing == IN_TRANSACTION)
         except Refusal as refusal:
             if is_commit(statement):
@@ -252,3 +257,10 @@ class Session:
         """A transaction whose COMMIT fails is over."""
         await self._backend.execute("ROLLBACK")
         raise commit.refusal
+
+
+def _check_types(types: bytes) -> None:
+    (count,) = struct.unpack_from("!h", types)
+    for number in struct.unpack_from(f"!{count}I", types, 2):
+        if number in _NO_TYPES:
+            raise Refusal("42704", f'type "{_NO_TYPES[number]}" does not exist')

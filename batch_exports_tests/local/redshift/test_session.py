@@ -2,6 +2,7 @@
 
 import ssl
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -10,6 +11,7 @@ import pytest
 import redshift_connector
 from psycopg import errors
 from psycopg.pq import TransactionStatus
+from psycopg.types.json import Json, Jsonb
 
 from batch_exports.local.postgres_cluster import Login
 from batch_exports.local.redshift.refusal import Refusal
@@ -119,6 +121,15 @@ def test_a_refused_statement_fails_its_transaction(
         connection.execute("SELECT 1")
     connection.rollback()
     assert value(connection, "SELECT 1") == 1
+
+
+@pytest.mark.parametrize("parameter", [uuid.uuid4(), Json({}), Jsonb({})])
+def test_parameters_of_other_types_are_refused(
+    connection: psycopg.Connection, parameter: object
+) -> None:
+    """https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-datatypes.html"""
+    with pytest.raises(errors.UndefinedObject, match="does not exist"):
+        connection.execute("SELECT %s", (parameter,))
 
 
 def test_pipelines_go_through(connection: psycopg.Connection) -> None:
