@@ -4,13 +4,14 @@ UV := .uv/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo ui test check fmt lint docs lock bench clean
+.PHONY: demo ui test test-redshift check fmt lint docs lock bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   export the sample events to an S3 server on this machine, and show what landed"
 	@echo "make ui     browse it: the Dagster UI, with schedules and backfills running"
 	@echo "make test   run the whole test suite"
+	@echo "make test-redshift   run the destinations' suite against a Redshift cluster of your own"
 	@echo "make fmt    format; make lint: ruff and mypy; make docs: write the generated reference"
 	@echo "make bench  measure the exports beside their peers; make clean: remove all that these made"
 
@@ -23,6 +24,12 @@ ui: $(READY)
 test: $(READY)
 	@$(BIN)/python -m batch_exports_tests.browser.install
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# The suite of all destinations against a cluster of your own, which REDSHIFT_* variables name:
+# see CONTRIBUTING.md.
+test-redshift: $(READY)
+	@test -n "$$REDSHIFT_HOST" || { echo "Set REDSHIFT_HOST and more: see CONTRIBUTING.md"; exit 2; }
+	$(BIN)/pytest batch_exports_tests/destinations/redshift/test_destination.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

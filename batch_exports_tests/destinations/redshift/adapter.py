@@ -21,7 +21,6 @@ from batch_exports.transform.capabilities import OnUnrepresentable
 from batch_exports_tests.destinations.rows import Row, as_rows
 
 TABLE = "events"
-PREFIX = "stage/"
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,14 @@ class RedshiftAdapter:
 
     connection: dict[str, Any]
     schema: str
-    endpoint: str
-    keys: tuple[str, str]
+    endpoint: str | None
+    keys: tuple[str, str] | None
     bucket: str
     authorization: Authorization
     mode: str = "COPY"
     settings: dict[str, Any] = field(default_factory=dict)
+    region: str = "us-east-1"
+    prefix: str = "stage/"
 
     @property
     def replaced(self) -> str:
@@ -63,21 +64,21 @@ class RedshiftAdapter:
 
     @property
     def client(self) -> Any:
-        access_key, secret_key = self.keys
+        access_key, secret_key = self.keys or (None, None)
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
             aws_access_key_id=access_key,
             aws_secret_access_key=secret_key,
-            region_name="us-east-1",
-            config=Config(s3={"addressing_style": "path"}),
+            region_name=self.region,
+            config=Config(s3={"addressing_style": "path"}) if self.endpoint else None,
         )
 
     def area(self, **settings: Any) -> StageArea:
         return StageArea(
             client=self.client,
             bucket=self.bucket,
-            key_prefix=PREFIX,
+            key_prefix=self.prefix,
             authorization=self.authorization,
             **settings,
         )
@@ -148,7 +149,7 @@ class RedshiftAdapter:
 
     def leftovers(self) -> list[str]:
         """What lies on S3, finished or not; stages are gone with their sessions."""
-        place = {"Bucket": self.bucket, "Prefix": PREFIX}
+        place = {"Bucket": self.bucket, "Prefix": self.prefix}
         objects = self.client.list_objects_v2(**place).get("Contents", [])
         uploads = self.client.list_multipart_uploads(**place).get("Uploads", [])
         return [item["Key"] for item in (*objects, *uploads)]
@@ -217,7 +218,9 @@ def _table(found: list[Row], fields: pa.Schema) -> pa.Table:
 
 def _varbyte(value: Any) -> bytes:
     """VARBYTE is shown in hexadecimal digits."""
-    return bytes.fromhex(value.removeprefix("\\x")) if isinstance(value, str) else bytes(value or b"")
+    return (
+        bytes.fromhex(value.removeprefix("\\x")) if isinstance(value, str) else bytes(value or b"")
+    )
 
 
 def _bytes(value: Any) -> Any:

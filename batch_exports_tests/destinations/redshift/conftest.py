@@ -1,5 +1,7 @@
 """The schema that a test delivers to, and the bucket in which its rows are staged."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from batch_exports.destinations.redshift.authorization import Role
@@ -7,14 +9,27 @@ from batch_exports.local import seaweedfs
 from batch_exports.local.redshift.server import Emulator
 from batch_exports_tests.conftest import ROLE_ARN
 from batch_exports_tests.destinations.redshift.adapter import RedshiftAdapter
+from batch_exports_tests.destinations.redshift.real_cluster import fresh_schema, is_given
 
 
 @pytest.fixture
-def by_copy(
+def by_copy(request: pytest.FixtureRequest) -> Iterator[RedshiftAdapter]:
+    """A fresh schema. Redshift reads the bucket as a role.
+
+    It is the emulator's, reached as the exporter, who has no more rights than the documentation
+    grants; or that of the cluster which the variables REDSHIFT_* name.
+    """
+    if is_given():
+        with fresh_schema() as adapter:
+            yield adapter
+    else:
+        yield request.getfixturevalue("by_copy_to_emulator")
+
+
+@pytest.fixture
+def by_copy_to_emulator(
     redshift: Emulator, redshift_schema: str, s3_server: seaweedfs.Server, bucket: str
 ) -> RedshiftAdapter:
-    """A fresh schema, reached as the exporter, who has no more rights than the documentation
-    grants. Redshift reads the bucket as a role."""
     login = redshift.exporter
     connection = {
         "host": redshift.host,
