@@ -1,25 +1,20 @@
-"""The documented IAM policy lets an export deliver, and holds no action that it could do without.
-
-moto plays IAM here: SeaweedFS knows no policies.
-"""
+"""The documented IAM policy lets an export deliver, and holds no action that it could do
+without."""
 
 import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from batch_exports.destinations.s3.attempt import Attempt, place_of
 from batch_exports.destinations.s3.probe import STEPS
 from batch_exports.errors import Terminal
 from batch_exports.probe import probe
+from batch_exports_tests.aws import Aws, account
 from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows, stream
 from batch_exports_tests.destinations.s3.adapter import S3Adapter
 
@@ -27,54 +22,10 @@ PAGE = Path(__file__).parent.parent / "docs" / "howto" / "iam.md"
 _BUCKET = "my-exports"
 
 
-@dataclass(frozen=True)
-class Aws:
-    """An account with the documented bucket, and a user whose rights are set at will."""
-
-    endpoint: str
-    user: dict[str, Any]
-    root: dict[str, Any]
-
-    def allow(self, policy: dict[str, Any]) -> None:
-        iam = boto3.client("iam", **self.root)
-        iam.put_user_policy(
-            UserName="exporter", PolicyName="documented", PolicyDocument=json.dumps(policy)
-        )
-
-    def enforce(self) -> None:
-        """From now on moto looks at signatures and policies."""
-        self._command("reset-auth", "0")
-
-    def forget(self) -> None:
-        """moto's state is the process's, and would outlive the server."""
-        self._command("reset-auth", "1000000")
-        self._command("reset", "")
-
-    def _command(self, name: str, body: str) -> None:
-        plain = {"Content-Type": "text/plain"}
-        urlopen(Request(f"{self.endpoint}/moto-api/{name}", body.encode(), plain)).close()
-
-
 @pytest.fixture
 def aws() -> Iterator[Aws]:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    reach = {"endpoint_url": f"http://{host}:{port}", "region_name": "us-east-1"}
-    root = {**reach, "aws_access_key_id": "root", "aws_secret_access_key": "root"}
-    boto3.client("s3", **root).create_bucket(Bucket=_BUCKET)
-    iam = boto3.client("iam", **root)
-    iam.create_user(UserName="exporter")
-    key = iam.create_access_key(UserName="exporter")["AccessKey"]
-    user = {
-        **reach,
-        "aws_access_key_id": key["AccessKeyId"],
-        "aws_secret_access_key": key["SecretAccessKey"],
-    }
-    account = Aws(reach["endpoint_url"], user, root)
-    yield account
-    account.forget()
-    server.stop()
+    with account(_BUCKET) as aws:
+        yield aws
 
 
 def documented() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Rows that stand for real ones where a delivery is rehearsed."""
 
+import random
 import uuid
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,8 @@ import pyarrow as pa
 from batch_exports.models import TIMESTAMP, Column, Projection
 
 _TEXTS = ("test", "\0")
+# Keys of sources are not negative; these fit into 32 bits.
+_KEYS = 2**29
 
 
 def made_up_rows(projection: Projection, moment: datetime) -> pa.RecordBatch:
@@ -25,6 +28,9 @@ def _column(column: Column, key: tuple[str, ...], moment: datetime) -> pa.Array:
         return pa.ExtensionArray.from_storage(column.type, pa.array(["{}"] * len(_TEXTS)))
     if pa.types.is_string(column.type) and column.name in key:
         return pa.array([str(uuid.uuid4()) for _ in _TEXTS])
+    if pa.types.is_integer(column.type) and column.name in key:
+        first = -random.randrange(_KEYS, 2 * _KEYS)
+        return pa.array([first - number for number, _ in enumerate(_TEXTS)], column.type)
     if pa.types.is_string(column.type):
         return pa.array(_TEXTS)
     return pa.array([_value(column.type, moment)] * len(_TEXTS), column.type)
