@@ -33,7 +33,8 @@ def is_serializable(connection: psycopg.Connection[Any]) -> bool:
         if connection.broken:
             raise
         return True
-    return row is None or str(row[0]).strip().lower() != "snapshot"
+    # Either "Serializable" or "Snapshot Isolation".
+    return row is None or not str(row[0]).lower().startswith("snapshot")
 
 
 def lock(connection: psycopg.Connection[Any], tables: Sequence[TableName]) -> None:
