@@ -7,7 +7,7 @@ refusals stand where a statement is rewritten: `create_table`, `alter_table`, `m
 import re
 from dataclasses import dataclass
 
-from batch_exports.local.redshift.quotation import blank
+from batch_exports.local.redshift.quotation import gist
 from batch_exports.local.redshift.refusal import Refusal
 
 _GUIDE = "https://docs.aws.amazon.com/redshift/latest/dg/"
@@ -117,8 +117,7 @@ _COMPILED = [(re.compile(rule.pattern, re.I | re.S), rule) for rule in RULES]
 
 def check(statement: str) -> None:
     """Raises Refusal for what Redshift would refuse."""
-    # Long statements are long for their literals.
-    bare = re.sub(r"' +'", "''", blank(statement))
+    bare = gist(statement)
     for pattern, rule in _COMPILED:
         if found := pattern.search(bare):
             code, message = rule.refused

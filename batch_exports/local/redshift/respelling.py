@@ -2,7 +2,7 @@
 
 import re
 
-from batch_exports.local.redshift.quotation import blank
+from batch_exports.local.redshift.quotation import blank, gist
 
 _USER = r"\s*(CREATE|ALTER)\s+USER\b"
 # Statements that begin as the first says; what is found in them; what comes in its place.
@@ -35,6 +35,9 @@ _COMPILED = [
 
 def respelled(statement: str) -> str:
     """The statement in PostgreSQL's words; what is quoted in it stays."""
+    told = gist(statement)
+    if not any(start.match(told) and pattern.search(told) for start, pattern, _ in _COMPILED):
+        return statement
     bare = blank(statement)
     for start, pattern, words in _COMPILED:
         found = list(pattern.finditer(bare)) if start.match(bare) else []
