@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlfluff.core import Linter
@@ -18,6 +19,7 @@ from batch_exports_tests.destinations.redshift.administered import (
 )
 from batch_exports_tests.destinations.redshift.tried import findings
 
+PAGE = Path(__file__).parents[3] / "docs" / "howto" / "redshift.md"
 _LITERAL = re.compile(r"'(?:[^'\\]|''|\\.)*'", re.DOTALL)
 _CHANGING = re.compile(r"[0-9a-f]{8}|\d+")
 # Each has to come up, or deliveries were not seen as a whole.
@@ -55,6 +57,12 @@ def test_all_statements_of_deliveries(
         seen += redshift.statements
     assert {kind for kind in _KINDS for text in seen if kind in text.lower()} == _KINDS
     assert refused(linter, seen) == []
+
+
+def test_the_documentations_statements(linter: Linter) -> None:
+    blocks = re.findall(r"^```sql\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 4
+    assert refused(linter, blocks) == []
 
 
 @pytest.mark.parametrize(
