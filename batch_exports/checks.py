@@ -8,7 +8,11 @@ from typing import Any, cast
 import dagster as dg
 import pyarrow as pa
 
-from batch_exports.destinations.delivery import Destination, MergingDestination
+from batch_exports.destinations.delivery import (
+    Destination,
+    MergingDestination,
+    ResolvingDestination,
+)
 from batch_exports.errors import Terminal
 from batch_exports.export import Export
 from batch_exports.interval import DataInterval
@@ -151,6 +155,18 @@ def check_versions(it: Examination) -> Outcome:
     )
 
 
+def check_cycles(it: Examination) -> Outcome:
+    """No merges of IDs lead in a circle, in the whole table."""
+    found = cast(ResolvingDestination, it.destination).cycles(it.interval)
+    return Outcome(
+        not found.ids,
+        f"IDs that are not resolved: {found.ids}, as merges lead in a circle: {found.examples[0]}."
+        if found.ids
+        else "Every merged ID is resolved.",
+        {"unresolved_ids": found.ids, "examples": list(found.examples[:_EXAMPLES])},
+    )
+
+
 def check_of_rule(rule: Rule) -> "Check":
     """Rows that break a rule of the model are as the source has them: that is a warning."""
 
@@ -189,13 +205,17 @@ CHECKS: Mapping[str, Check] = {
     "values": check_values,
 }
 CHECKS_OF_MERGES: Mapping[str, Check] = {"versions": check_versions}
+CHECKS_OF_RESOLVED: Mapping[str, Check] = {"cycles": check_cycles}
 
 
 def checks_of(export: Export) -> Mapping[str, Check]:
     """The checks of an export, by name."""
     of_merges = CHECKS_OF_MERGES if export.merges else {}
-    rules = export.selection.model.rules
-    return {**CHECKS, **of_merges, **{rule.name: check_of_rule(rule) for rule in rules}}
+    of_resolved = CHECKS_OF_RESOLVED if export.resolves else {}
+    # What another export delivered has been checked there, and may lack the rules' columns.
+    rules = () if export.loads_from else export.selection.model.rules
+    of_rules = {rule.name: check_of_rule(rule) for rule in rules}
+    return {**CHECKS, **of_merges, **of_resolved, **of_rules}
 
 
 def build_checks(

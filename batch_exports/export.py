@@ -21,7 +21,9 @@ class Export:
 
     `source` is the name of the resource that reads. `destination` makes the one that writes out
     of the run's resources, of which it needs those named in `destination_resources`. It keeps
-    only the newest row of each key where the export `merges`.
+    only the newest row of each key where the export `merges`, and resolves merged IDs in a view
+    where it `resolves` them. An export that loads what another
+    one delivered has that one's asset in `loads_from`.
     """
 
     name: str
@@ -34,11 +36,19 @@ class Export:
     destination: Callable[[Any], Destination]
     destination_resources: frozenset[str]
     merges: bool = False
+    resolves: bool = False
+    loads_from: dg.AssetKey | None = None
 
     @property
     def source_key(self) -> dg.AssetKey:
         """The asset that stands for the model's rows at the source."""
-        return dg.AssetKey([self.source, self.selection.model.name])
+        return self.loads_from or dg.AssetKey([self.source, self.selection.model.name])
+
+    @property
+    def dependency(self) -> dg.AssetDep:
+        """On the source's asset. Of another export's, on the partitions within the same time."""
+        mapping = dg.TimeWindowPartitionMapping() if self.loads_from else None
+        return dg.AssetDep(self.source_key, partition_mapping=mapping)
 
     @property
     def resources(self) -> set[str]:

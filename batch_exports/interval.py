@@ -11,6 +11,7 @@ from batch_exports.errors import ConfigurationError
 _EVERY = re.compile(r"every (\d+) (minute|hour)s?")
 _DAY_KEY = "%Y-%m-%d"
 _MINUTE_KEY = "%Y-%m-%d-%H:%M"
+_MINUTES = {"minute": 1, "hour": 60, "day": 24 * 60, "week": 7 * 24 * 60}
 
 
 @dataclass(frozen=True, order=True)
@@ -48,6 +49,18 @@ class Rhythm:
     key_format: str
     every: int = 1
     unit: str | None = None
+
+    def divides(self, other: "Rhythm") -> bool:
+        """Whether each interval of the other one is made of whole ones of this.
+
+        A cron expression of the user's own divides itself alone.
+        """
+        if self.timezone != other.timezone:
+            return False
+        if self.unit is None or other.unit is None:
+            return self.cron == other.cron
+        # Both begin at midnight, and within the hour or day they divide at its begin.
+        return _MINUTES[other.unit] * other.every % (_MINUTES[self.unit] * self.every) == 0
 
     def shifted_cron(self, delay: timedelta) -> str:
         """The cron expression that ticks `delay` (whole minutes of it) after each interval's end.

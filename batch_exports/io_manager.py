@@ -59,6 +59,8 @@ def delivery_metadata(delivery: Delivery, seconds: float) -> dict[str, Any]:
     }
     if delivery.changed is not None:
         metadata["changed_rows"] = delivery.changed
+    if delivery.way is not None:
+        metadata["way"] = delivery.way
     if delivery.files is not None:
         metadata["files"] = len(delivery.files)
     if delivery.files:

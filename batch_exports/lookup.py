@@ -20,11 +20,11 @@ _ANY_SOURCE: Any = Source
 
 @dataclass(frozen=True)
 class Found:
-    """What was written of the export and its source, the export as it runs, and the resources of
-    all exports."""
+    """What was written of the export and its source, which may be another export, the export as it
+    runs, and the resources of all exports."""
 
     component: BatchExport
-    source: Source
+    source: Source | BatchExport
     export: Export
     defined: dict[str, Any]
 
@@ -63,9 +63,10 @@ def find_export(name: str) -> Found:
 
 def find_exports(tree: dg.ComponentTree, definitions: dg.Definitions) -> list[Found]:
     """All exports of a tree that was loaded to these definitions."""
-    sources = {source.name: source for source in tree.get_all_components(_ANY_SOURCE)}
+    exports: list[BatchExport] = tree.get_all_components(_ANY_EXPORT)
+    sources = {one.name: one for one in [*tree.get_all_components(_ANY_SOURCE), *exports]}
     resources = dict(definitions.resources or {})
+    found = [(component, component.export()) for component in exports]
     return [
-        Found(component, sources[component.source], component.export(), resources)
-        for component in tree.get_all_components(_ANY_EXPORT)
+        Found(component, sources[export.source], export, resources) for component, export in found
     ]

@@ -8,11 +8,13 @@ from typing import Any, ClassVar, Literal
 
 import dagster as dg
 from dagster.components.resolved.core_models import ResolvedAssetAttributes
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from batch_exports.automation.partitions import build_partitions
 from batch_exports.automation.schedules import build_schedule
 from batch_exports.checks import build_checks
+from batch_exports.components.columns import column_lineage, column_schema
+from batch_exports.components.loading import check_load, find_loaded, loaded_model
 from batch_exports.components.references import find
 from batch_exports.components.source import Source
 from batch_exports.components.yaml_component import YamlComponent, YamlModel
@@ -52,10 +54,23 @@ class BatchExport(YamlComponent):
     """One model, from one source, to one destination, one partition a data interval."""
 
     kind: ClassVar[str]
+    delivers_files: ClassVar[bool] = False
+    """Whether other exports can load from this one."""
 
     name: str = Field(description="The asset's name, and the export's in all records of it.")
-    source: str = Field(description="The name of the source that rows come from.")
-    model_name: str = Field(alias="model", description="What is exported, such as events.")
+    source: str | None = Field(
+        None,
+        description="The name of the source that rows come from. An export has this, or load_from.",
+    )
+    load_from: str | None = Field(
+        None,
+        description="In the place of source: the name of an S3BatchExport whose files are loaded.",
+    )
+    model_name: str | None = Field(
+        None,
+        alias="model",
+        description="What is exported, such as events; required unless load_from tells.",
+    )
     interval: str | dict[str, str] = Field(
         "hour",
         description="hour, day, week, every N minutes, every N hours, or {cron: ...}. "
@@ -69,7 +84,7 @@ class BatchExport(YamlComponent):
     membership: str | None = Field(
         None,
         description="The source's column that places a row in an interval; the model's own "
-        "(for events inserted_at, the time of arrival) without it.",
+        "(for events inserted_at, the time of arrival) without it. With load_from, that export's.",
     )
     delay_seconds: int = Field(
         60, description="Seconds to wait after an interval's end before it is read."
@@ -82,7 +97,9 @@ class BatchExport(YamlComponent):
         [], description="Conditions on properties, all of which an event must meet."
     )
     columns: list[str] = Field(
-        [], description="Columns in order; empty means the model's own for this destination."
+        [],
+        description="Columns in order; empty means the model's own for this destination. With "
+        "load_from, that export's.",
     )
     on_unrepresentable: OnUnrepresentable = Field(
         OnUnrepresentable.REPLACE,
@@ -100,6 +117,8 @@ class BatchExport(YamlComponent):
         None, description="Owners, tags, group and more of the asset, as in any Dagster component."
     )
 
+    _loaded: Export | None = PrivateAttr(None)
+
     @abstractmethod
     def destination(self, selection: Selection) -> Callable[[Any], Destination]:
         """How a run makes the destination out of its resources. Raises `ConfigurationError`."""
@@ -111,6 +130,11 @@ class BatchExport(YamlComponent):
     @property
     def merges(self) -> bool:
         """Whether the destination keeps only the newest row of each key."""
+        return False
+
+    @property
+    def resolves(self) -> bool:
+        """Whether the destination has a view in which merged IDs are resolved."""
         return False
 
     @property
@@ -127,12 +151,30 @@ class BatchExport(YamlComponent):
         super().check()
         self.check_least("delay_seconds", 0)
         self.check_least("partitions_per_run", 1)
-        self.export()
+        self._check_origin()
+        if self.load_from is None:
+            self.export()
+
+    def _check_origin(self) -> None:
+        if (self.source is None) == (self.load_from is None):
+            told = "it is missing" if self.source is None else "load_from is given as well"
+            raise ConfigurationError(
+                "source", f"{told}.", remedy="Give a source, or load_from an S3BatchExport."
+            )
+        if self.load_from is None and self.model_name is None:
+            raise ConfigurationError(
+                "model", "it is missing.", remedy=f"There is: {', '.join(MODELS)}."
+            )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         with self.located():
+            if self.load_from is not None:
+                self._loaded = find_loaded(context, _ANY_EXPORT, self.load_from)
             export = self.export()
-            find(context, _ANY_SOURCE, "source", self.source).check_export(export)
+            if self._loaded is not None:
+                check_load(export, self._loaded)
+            else:
+                find(context, _ANY_SOURCE, "source", export.source).check_export(export)
             asset = self._asset(export)
         job = dg.define_asset_job(
             f"{self.name}_job",
@@ -149,19 +191,24 @@ class BatchExport(YamlComponent):
         )
 
     def export(self) -> Export:
-        """The export as it runs. Raises `ConfigurationError` for fields that do not fit."""
+        """The export as it runs. Raises `ConfigurationError` for fields that do not fit.
+
+        One with `load_from` is known once its definitions were built.
+        """
         model = self._model()
         rhythm = parse_rhythm(self.interval, self.timezone)
         selection = Selection(
             model,
-            model.select(self.columns, self.kind),
+            model.select(self._columns, self.kind),
             self._membership(model),
             self._filters(model),
         )
+        origin = self.source or self.load_from
+        assert origin
         return Export(
             name=self.name,
             key=dg.AssetKey([self.kind, self.name]),
-            source=self.source,
+            source=origin,
             selection=selection,
             rhythm=rhythm,
             partitions=build_partitions(rhythm, self.start, self.end),
@@ -169,6 +216,8 @@ class BatchExport(YamlComponent):
             destination=self.destination(selection),
             destination_resources=self.destination_resources,
             merges=self.merges,
+            resolves=self.resolves,
+            loads_from=self._loaded.key if self._loaded else None,
         )
 
     @property
@@ -176,7 +225,10 @@ class BatchExport(YamlComponent):
         return f"{self.name}_io_manager"
 
     def _model(self) -> Model:
-        if self.model_name not in MODELS:
+        if self.load_from is not None:
+            assert self._loaded, "an export that loads from another is known with the other alone"
+            return loaded_model(self._loaded, self.model_name)
+        if self.model_name is None or self.model_name not in MODELS:
             raise ConfigurationError(
                 "model",
                 f"there is no model {self.model_name!r}.",
@@ -184,8 +236,15 @@ class BatchExport(YamlComponent):
             )
         return MODELS[self.model_name]
 
+    @property
+    def _columns(self) -> Sequence[str]:
+        if self.columns or self._loaded is None:
+            return self.columns
+        return [column.name for column in self._loaded.selection.columns]
+
     def _membership(self, model: Model) -> str:
-        membership = self.membership or model.membership[0]
+        usual = self._loaded.selection.membership if self._loaded else model.membership[0]
+        membership = self.membership or usual
         if membership not in model.membership:
             raise ConfigurationError(
                 "membership",
@@ -216,7 +275,7 @@ class BatchExport(YamlComponent):
         @dg.asset(
             key=export.key,
             partitions_def=export.partitions,
-            deps=[export.source_key],
+            deps=[export.dependency],
             required_resource_keys={export.source},
             io_manager_key=self._io_manager_key,
             pool=self.pool,
@@ -228,8 +287,8 @@ class BatchExport(YamlComponent):
             tags={"model": export.selection.model.name, "destination": self.kind},
             metadata={
                 **self.asset_metadata,
-                "dagster/column_schema": self._column_schema(export),
-                "dagster/column_lineage": _column_lineage(export),
+                "dagster/column_schema": column_schema(export, self._column_type),
+                "dagster/column_lineage": column_lineage(export),
             },
         )
         def deliver(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Extraction]:
@@ -255,29 +314,13 @@ class BatchExport(YamlComponent):
         """The column's type at the destination."""
         return type_name(column.type)
 
-    def _column_schema(self, export: Export) -> dg.TableSchema:
-        key = export.selection.model.key
-        return dg.TableSchema(
-            [
-                dg.TableColumn(
-                    column.name,
-                    self._column_type(column),
-                    column.description,
-                    constraints=dg.TableColumnConstraints(
-                        nullable=column.nullable, unique=(column.name,) == key
-                    ),
-                )
-                for column in export.selection.columns
-            ]
-        )
-
     def _description(self, export: Export) -> str:
         """What an engineer who meets the asset in the UI wants to know of this export."""
         rhythm = self.interval if isinstance(self.interval, str) else f"`{export.rhythm.cron}`"
         told = [
             export.selection.model.description,
-            f"From `{self.source}` to `{self.asset_metadata['dagster/uri']}`: a partition for each "
-            f"interval ({rhythm}, {self.timezone}), with the rows whose "
+            f"From `{export.source}` to `{self.asset_metadata['dagster/uri']}`: a partition for "
+            f"each interval ({rhythm}, {self.timezone}), with the rows whose "
             f"`{export.selection.membership}` lies in it, delivered {self.delay_seconds} s after "
             "its end.",
         ]
@@ -297,6 +340,9 @@ class BatchExport(YamlComponent):
         return io_manager
 
 
+_ANY_EXPORT: Any = BatchExport
+
+
 def _wait_until_due(context: dg.AssetExecutionContext, export: Export) -> None:
     """Rows of an interval's last moments may still be on their way when it ends."""
     last: DataInterval = max(export.interval(key) for key in context.partition_keys)
@@ -308,12 +354,3 @@ def _wait_until_due(context: dg.AssetExecutionContext, export: Export) -> None:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _column_lineage(export: Export) -> dg.TableColumnLineage:
-    return dg.TableColumnLineage(
-        {
-            column.name: [dg.TableColumnDep(export.source_key, column.source_name)]
-            for column in export.selection.columns
-        }
-    )

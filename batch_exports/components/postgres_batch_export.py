@@ -73,7 +73,8 @@ class PostgresBatchExport(BatchExport):
             )
         self._check_name("schema", self.schema_name, _NAME_BYTES)
         longest = _NAME_BYTES - len(rejects_of(""))
-        self._check_name("table", self._table, longest)
+        if self.table is not None:
+            self._check_name("table", self.table, longest)
 
     def _check_name(self, field: str, name: str, longest: int) -> None:
         if not name or not name.isprintable():
@@ -137,7 +138,7 @@ class PostgresBatchExport(BatchExport):
 
     @property
     def _table(self) -> str:
-        return self.table if self.table is not None else self.model_name
+        return self.table if self.table is not None else self._model().name
 
     @property
     def _mode(self) -> WriteMode:

@@ -19,9 +19,11 @@ from batch_exports.destinations.postgres.rejects import rejects_of
 from batch_exports.destinations.postgres.table import TableName
 from batch_exports.destinations.redshift.destination import RedshiftDestination
 from batch_exports.destinations.redshift.stage_area import StageArea
+from batch_exports.destinations.redshift.straight import Straight
 from batch_exports.destinations.redshift.types import SemiStructuredType, made_type
 from batch_exports.errors import ConfigurationError
-from batch_exports.models import Column
+from batch_exports.models import AMPLITUDE_MERGED_IDS, Column
+from batch_exports.sources.delivered import DeliveredFiles
 from batch_exports.sources.source import Selection
 
 # https://docs.aws.amazon.com/redshift/latest/dg/r_names.html
@@ -89,11 +91,19 @@ class RedshiftBatchExport(BatchExport):
         description="A column that the table lacks. ignore: it is left out, and the schema check "
         "warns; fail: the run fails; add: it is added to the table.",
     )
+    resolved_view: str | None = Field(
+        None,
+        description="For the model amplitude_merged_ids: a view beside the table, made if it is "
+        "missing, of each ID with the one that it has after all merges.",
+    )
 
     def check(self) -> None:
         super().check()
         self._check_name("schema", self.schema_name, _NAME_BYTES)
-        self._check_name("table", self._table, _NAME_BYTES - len(rejects_of("")))
+        if self.table is not None:
+            self._check_name("table", self.table, _NAME_BYTES - len(rejects_of("")))
+        if self.resolved_view is not None:
+            self._check_name("resolved_view", self.resolved_view, _NAME_BYTES)
         if self.mode == "COPY":
             self._check_copy()
             return
@@ -174,6 +184,7 @@ class RedshiftBatchExport(BatchExport):
         if self.merges:
             check_merge(selection)
         self._check_keys(selection)
+        self._check_view(selection)
 
         def reached(resources: Any) -> RedshiftDestination:
             connection: RedshiftConnectionResource = getattr(resources, self.connection)
@@ -184,12 +195,14 @@ class RedshiftBatchExport(BatchExport):
                 export=self.name,
                 projection=selection,
                 copy_from=self._stage_area(self.stage, resources) if self.stage else None,
+                straight=self._straight(selection, resources),
                 semi_structured_type=self.semi_structured_type,
                 write_mode=self._mode,
                 on_unrepresentable=self.on_unrepresentable,
                 on_missing_column=self.on_missing_column,
                 dist_key=self.dist_key,
                 sort_key=tuple(self.sort_key),
+                resolved_view=self.resolved_view,
             )
 
         return reached
@@ -204,6 +217,29 @@ class RedshiftBatchExport(BatchExport):
             authorization=authorized(self.authorization, self._keys_of, keys),
             files=stage.files,
         )
+
+    def _straight(self, selection: Selection, resources: Any) -> Straight | None:
+        if self._loaded is None or self.stage is None:
+            return None
+        files: DeliveredFiles = getattr(resources, self._loaded.name)
+        return Straight(files.deliveries, lambda interval: files.read(selection, interval))
+
+    def _check_view(self, selection: Selection) -> None:
+        if self.resolved_view is None:
+            return
+        if selection.model is not AMPLITUDE_MERGED_IDS:
+            raise ConfigurationError(
+                "resolved_view",
+                f"the model {selection.model.name} has no merges to resolve.",
+                remedy="Leave it out.",
+            )
+        delivered = [column.name for column in selection.columns]
+        if missing := [c.name for c in selection.model.columns if c.name not in delivered]:
+            raise ConfigurationError(
+                "resolved_view",
+                f"it needs the column {missing[0]!r}.",
+                remedy="Add it to the export's columns.",
+            )
 
     def _check_keys(self, selection: Selection) -> None:
         columns = {column.name: column for column in selection.columns}
@@ -233,6 +269,10 @@ class RedshiftBatchExport(BatchExport):
         return self._mode == "merge"
 
     @property
+    def resolves(self) -> bool:
+        return self.resolved_view is not None
+
+    @property
     def pool(self) -> str:
         return self.connection
 
@@ -240,7 +280,8 @@ class RedshiftBatchExport(BatchExport):
     def destination_resources(self) -> frozenset[str]:
         if self.stage is None:
             return frozenset({self.connection})
-        return frozenset({self.connection, self.stage.connection, self._keys_of})
+        loaded = {self.load_from} if self.load_from is not None else set()
+        return frozenset({self.connection, self.stage.connection, self._keys_of, *loaded})
 
     @property
     def asset_metadata(self) -> Mapping[str, Any]:
@@ -265,7 +306,7 @@ class RedshiftBatchExport(BatchExport):
 
     @property
     def _table(self) -> str:
-        return self.table if self.table is not None else self.model_name
+        return self.table if self.table is not None else self._model().name
 
     @property
     def _mode(self) -> WriteMode:

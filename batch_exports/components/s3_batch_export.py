@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.delivered_files import delivered_files
 from batch_exports.components.references import find
 from batch_exports.components.s3_connection import S3Connection, S3ConnectionResource
 from batch_exports.components.scaffolder import S3BatchExportScaffolder
@@ -26,6 +27,7 @@ class S3BatchExport(BatchExport):
     """
 
     kind: ClassVar[str] = "s3"
+    delivers_files: ClassVar[bool] = True
 
     connection: str = Field(description="The name of the S3Connection to write with.")
     bucket_name: str = Field(description="The bucket; it must exist.")
@@ -78,7 +80,9 @@ class S3BatchExport(BatchExport):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         with self.located():
             find(context, S3Connection, "connection", self.connection)
-        return super().build_defs(context)
+        defined = super().build_defs(context)
+        files = delivered_files(self.export(), self.connection)
+        return dg.Definitions.merge(defined, dg.Definitions(resources={self.name: files}))
 
     def destination(self, selection: Selection) -> Callable[[Any], S3Destination]:
         template = KeyTemplate.parse(

@@ -30,7 +30,9 @@ class Delivery:
 
     `rows` were delivered, of which `replaced` hold a value in a changed form; `rejected` were
     not. Originals of both lie at `aside`. `record` is where this record itself lies. `changed` is
-    how many rows of a table the merge of these changed. Either is None where it has no meaning.
+    how many rows of a table the merge of these changed. `way` is how rows came that may come
+    straight from files, or staged anew: "straight", or "staged" with the reason; only a write tells
+    it. Each is None where it has no meaning.
     """
 
     uri: str
@@ -42,6 +44,7 @@ class Delivery:
     files: tuple[DeliveredFile, ...] | None = None
     aside: str | None = None
     changed: int | None = None
+    way: str | None = None
 
     @property
     def source_rows(self) -> int:
@@ -95,6 +98,14 @@ class LandedVersions:
     examples: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class LandedCycles:
+    """`ids` are how many merged IDs lead nowhere; `examples` are cycles, in words."""
+
+    ids: int
+    examples: tuple[str, ...] = ()
+
+
 class Destination(Protocol):
     """Holds deliveries of one export.
 
@@ -145,4 +156,12 @@ class MergingDestination(Destination, Protocol):
 
     def versions(self, interval: DataInterval, source_keys: KeyReader) -> LandedVersions:
         """Look for rows that are older than the source's."""
+        ...
+
+
+class ResolvingDestination(Destination, Protocol):
+    """Has a view in which merged IDs are resolved."""
+
+    def cycles(self, interval: DataInterval) -> LandedCycles:
+        """Look for merges that lead in a circle, among those of all intervals."""
         ...

@@ -1,6 +1,5 @@
 """Exports to Redshift as users define them, on the emulators."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,8 +91,12 @@ class Warehouse:
         export = EXPORT + "".join(f"  {line}\n" for line in lines)
         if not any(line.startswith("schema:") for line in lines):
             export += f"  schema: {self.schema}\n"
-        for given in (line for line in lines if line.startswith(("model:", "connection:"))):
-            export = re.sub(rf"  {given.split(':')[0]}: \w+\n", "", export, count=1)
+        if any(line.startswith("load_from:") for line in lines):
+            export = export.replace("  source: lake\n  model: events\n", "")
+        replaced = ("  model: events\n", "model:"), ("  connection: warehouse\n", "connection:")
+        for usual, field in replaced:
+            if any(line.startswith(field) for line in lines):
+                export = export.replace(usual, "", 1)
         files = {"a/defs.yaml": connections + lake + export}
         return load(self.folder / "defs", files, self.monkeypatch)
 

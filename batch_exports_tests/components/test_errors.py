@@ -33,7 +33,7 @@ def test_what_is_right_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ("line", "field", "words"),
     [
         ("bukket_name: b", "bukket_name", ["not a field", "Did you mean bucket_name?"]),
-        ("zzz: b", "zzz", ["not a field", "The fields are name, source, model, interval"]),
+        ("zzz: b", "zzz", ["not a field", "The fields are name, source, load_from, model"]),
         ("file_format: parket", "file_format", ["'parket'", "'parquet' or 'jsonlines'"]),
         ("status: on", "status", ["True", "'running' or 'stopped'", "YAML reads on, off"]),
         ("delay_seconds: soon", "delay_seconds", ["'soon'", "integer"]),
@@ -129,7 +129,7 @@ def test_a_line_of_an_export(
             "11 - type",
             ["'batch_exports.S3Export'", "batch_exports.S3BatchExport"],
         ),
-        ("source: lake", "source:", "14 - attributes.source", ["None does not fit"]),
+        ("source: lake", "source:", "14 - attributes.source", ["it is missing", "load_from"]),
     ],
 )
 def test_a_word_of_an_export(

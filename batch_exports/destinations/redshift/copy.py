@@ -20,6 +20,10 @@ from batch_exports.errors import Terminal
 from batch_exports.transform.redshift_rows import for_parquet
 
 
+class RefusedValue(Terminal):
+    """COPY does not load a value of the files."""
+
+
 @dataclass(frozen=True)
 class CopyLoader:
     """Puts files into `folder`, `files` of them where there are rows enough, under a name that no
@@ -51,7 +55,10 @@ def copy_files(
     authorization: Authorization,
     rows: int,
 ) -> None:
-    """Load the files of the manifest, an S3 URI. Raises `Terminal` where that are not `rows`."""
+    """Load the files of the manifest, an S3 URI.
+
+    Raises `RefusedValue`, and `Terminal` where what was loaded are not `rows`.
+    """
     statement = sql.SQL("COPY {} ({}) FROM {} {} MANIFEST FORMAT AS PARQUET STATUPDATE OFF").format(
         stage.relation, identifiers(stage.names), sql.Literal(manifest), authorization.clause()
     )
@@ -59,7 +66,7 @@ def copy_files(
         connection.execute(statement)
     except psycopg.errors.InternalError_ as error:
         if refused := _load_errors(connection):
-            raise Terminal(
+            raise RefusedValue(
                 f"COPY refuses a staged value: {refused}.",
                 remedy="Correct it at the source, or leave the column out. Nothing was delivered.",
             ) from error

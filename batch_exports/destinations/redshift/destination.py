@@ -13,6 +13,7 @@ from batch_exports.destinations.delivery import (
     KeyReader,
     Landed,
     LandedColumns,
+    LandedCycles,
     LandedKeys,
     LandedVersions,
 )
@@ -34,11 +35,13 @@ from batch_exports.destinations.redshift.inspection import (
 from batch_exports.destinations.redshift.isolation import is_serializable, retried
 from batch_exports.destinations.redshift.ledger import Entry, Ledger
 from batch_exports.destinations.redshift.loading import Loader
+from batch_exports.destinations.redshift.merged_ids_view import find_cycles, make_view
 from batch_exports.destinations.redshift.preparation import Design, prepare
 from batch_exports.destinations.redshift.presence import Presence, by_source_keys, in_range
 from batch_exports.destinations.redshift.settlement import Settlement, StagedRows
 from batch_exports.destinations.redshift.stage_area import StageArea
 from batch_exports.destinations.redshift.staging import stage_rows
+from batch_exports.destinations.redshift.straight import Cluster, Straight, stage_straight
 from batch_exports.destinations.redshift.table import Table, read_table
 from batch_exports.destinations.redshift.types import SemiStructuredType
 from batch_exports.errors import Terminal
@@ -53,7 +56,9 @@ class RedshiftDestination:
 
     `connect` opens a connection under an application name; `address` is where to, as in
     `redshift://host:port/database`. Rows are loaded by COPY `copy_from` an area on S3, or without
-    one by INSERT. The last fields say how a missing table is made.
+    one by INSERT; or `straight` from files that another export delivered, where these are as the
+    table needs them. The last fields say how a missing table is made, and `resolved_view` names a
+    view on merged IDs beside it.
     """
 
     connect: Callable[[str], psycopg.Connection[Any]]
@@ -62,12 +67,14 @@ class RedshiftDestination:
     export: str
     projection: Projection
     copy_from: StageArea | None
+    straight: Straight | None = None
     write_mode: WriteMode = "replace"
     on_unrepresentable: OnUnrepresentable = OnUnrepresentable.REPLACE
     on_missing_column: OnMissingColumn = "ignore"
     semi_structured_type: SemiStructuredType = "SUPER"
     dist_key: str | None = None
     sort_key: tuple[str, ...] = ()
+    resolved_view: str | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -103,12 +110,12 @@ class RedshiftDestination:
                     return settlement.settle(connection, staged)
 
             entry = retried(settle)
-        return self._delivery(entry, interval)
+        return replace(self._delivery(entry, interval), way=staged.way)
 
     def rehearse(self, batches: pa.RecordBatchReader, interval: DataInterval) -> Delivery:
         """All that `write` does, and undone: nothing of it stays, not even a table that was
         missing. It adds no column to a table that is there."""
-        alone = replace(self, on_missing_column="ignore")
+        alone = replace(self, on_missing_column="ignore", straight=None)
         with (
             self._connection(interval, "test") as connection,
             self._held(interval, "test"),
@@ -155,6 +162,15 @@ class RedshiftDestination:
             assert presence
             return inspect_versions(connection, presence)
 
+    def cycles(self, interval: DataInterval) -> LandedCycles:
+        with self._landed(interval) as (connection, _, _):
+            return find_cycles(connection, self._view)
+
+    @property
+    def _view(self) -> TableName:
+        assert self.resolved_view
+        return TableName(self.name.schema, self.resolved_view)
+
     @property
     def _ledger(self) -> Ledger:
         return Ledger(self.name, self.export)
@@ -172,6 +188,8 @@ class RedshiftDestination:
     ) -> tuple[Settlement, StagedRows]:
         """Make what tables are missing, and bring the rows as far as the session's stages."""
         table = prepare(connection, self.name, self.projection, self.design, self.on_missing_column)
+        if self.resolved_view:
+            make_view(connection, self.name, self._view)
         loader = self._loader(connection, interval)
         fitting = self._fit(connection, table, loader)
         settlement = Settlement(
@@ -186,18 +204,33 @@ class RedshiftDestination:
             serializable=is_serializable(connection),
             deliveries_before=self._ledger.overlapping(connection, interval),
         )
-        staged = stage_rows(
-            connection,
+
+        def stage(rows: Iterable[pa.RecordBatch]) -> StagedRows:
+            return stage_rows(
+                connection,
+                rows,
+                loader=loader,
+                fit=fitting,
+                projection=self.projection,
+                policy=self.on_unrepresentable,
+                export=self.export,
+                interval=interval,
+                run_id=run_id,
+            )
+
+        if self.straight is None or self.copy_from is None:
+            return settlement, stage(batches)
+        cluster = Cluster(connection, self.copy_from.authorization, self.name.schema)
+        return settlement, stage_straight(
+            cluster,
             batches,
-            loader=loader,
+            interval,
+            straight=self.straight,
             fit=fitting,
             projection=self.projection,
             policy=self.on_unrepresentable,
-            export=self.export,
-            interval=interval,
-            run_id=run_id,
+            otherwise=stage,
         )
-        return settlement, staged
 
     def _loader(self, connection: psycopg.Connection[Any], interval: DataInterval) -> Loader:
         if self.copy_from is None:
@@ -206,13 +239,17 @@ class RedshiftDestination:
         return CopyLoader(folder, self.copy_from.files or slices(connection))
 
     def _fit(self, connection: psycopg.Connection[Any], table: Table, loader: Loader) -> Fit:
+        limits = SuperLimits(string_bytes=most_string_bytes(connection))
+        if loader.row_bytes is not None:
+            most = min(limits.document_bytes, loader.row_bytes)
+            limits = replace(limits, document_bytes=most)
         return fit(
             self.projection,
             table,
             self.name,
             merge=self._merges,
             row_bytes=loader.row_bytes,
-            super_limits=SuperLimits(string_bytes=most_string_bytes(connection)),
+            super_limits=limits,
         )
 
     @contextmanager

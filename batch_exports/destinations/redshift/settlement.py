@@ -22,7 +22,8 @@ from batch_exports.models import Projection
 @dataclass(frozen=True)
 class StagedRows:
     """What one delivery has staged. `rejects` is a stage of rows that were put aside, and
-    `rejected_keys` one of the keys of those that are not delivered; None where there are none."""
+    `rejected_keys` one of the keys of those that are not delivered; None where there are none.
+    `way` is that of `Delivery`."""
 
     rows: Stage
     loaded: Loaded
@@ -30,6 +31,7 @@ class StagedRows:
     replaced: int
     rejects: Stage | None
     rejected_keys: Stage | None
+    way: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

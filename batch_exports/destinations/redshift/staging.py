@@ -38,7 +38,7 @@ def stage_rows(
     run_id: str,
 ) -> StagedRows:
     """Fill the session's stages. Raises psycopg's and S3's errors, and those of `batches`."""
-    rows = Stage(_ROWS, fit.stage, fit.supers)
+    rows = row_stage(fit)
     create_stage(connection, rows)
     with Rejects() as aside, Rejects() as keys, prefetch(batches, ahead=2) as read:
 
@@ -71,6 +71,11 @@ def stage_rows(
             remedy="Materialize the partition again. Nothing was delivered.",
         )
     return staged
+
+
+def row_stage(fit: Fit) -> Stage:
+    """The stage of the rows to deliver, in the order of the export's columns."""
+    return Stage(_ROWS, fit.stage, fit.supers)
 
 
 def _filled(

@@ -92,6 +92,12 @@ def staged(column: Column, data_type: str) -> Staged:
     return Staged(column.name, _STAGED.get(kind, f"VARCHAR({MOST_VARCHAR_BYTES})"), place)
 
 
+def passing(column: Column) -> Staged:
+    """How values are staged that come with a file, and go no further: whatever they are."""
+    kind = _kind(column.type)
+    return staged(column, "super" if kind in ("text", "document") else "")
+
+
 def _kind(type_: pa.DataType) -> str:
     if type_.equals(JSON) or pa.types.is_list(type_):
         return "document"

@@ -28,13 +28,15 @@ from batch_exports.destinations.s3.manifest import (
     Manifest,
     ManifestObject,
     columns_of,
+    entries_of,
     fingerprint,
 )
 from batch_exports.destinations.s3.objects import list_objects, list_unfinished
 from batch_exports.destinations.s3.upload import ObjectUpload, Uploads, uploading
 from batch_exports.destinations.sift import Sift
-from batch_exports.errors import Terminal
+from batch_exports.errors import Terminal, Transient
 from batch_exports.interval import DataInterval
+from batch_exports.interval_files import IntervalFile, IntervalFiles
 from batch_exports.models import Projection
 from batch_exports.transform.block import FileFormat
 from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
@@ -161,6 +163,40 @@ class S3Destination:
                 self.client, self.bucket, manifest, self.projection.identity
             )
 
+    def files(self, interval: DataInterval) -> IntervalFiles | None:
+        """What an export that loads from this one reads; None where nothing was delivered yet.
+
+        Raises `Transient` while the files are not those of the manifest: they are replaced one
+        after the other, and the manifest last.
+        """
+        keys = self.template.keys(interval)
+        with s3_errors(self.uri(interval)):
+            manifest = self._read_manifest(keys)
+            if manifest is None:
+                return None
+            if changed := inspection.changed(self.client, self.bucket, manifest):
+                raise Transient(
+                    f"{self.uri(interval)} is being delivered again: {changed[0]}",
+                    remedy="It is tried again. If it stays, materialize that partition of "
+                    f"{self.export}.",
+                )
+        return self._interval_files(manifest, interval)
+
+    def _interval_files(self, manifest: Manifest, interval: DataInterval) -> IntervalFiles:
+        at = f"s3://{self.bucket}/"
+        return IntervalFiles(
+            interval,
+            manifest=at + self.template.keys(interval).manifest,
+            copyable=bool(manifest.entries),
+            files=tuple(
+                IntervalFile(at + item.key, item.rows, item.bytes, item.sha256, item.etag)
+                for item in manifest.objects
+            ),
+            file_format=manifest.file_format,
+            compression=manifest.compression,
+            columns={column.name: column.type for column in manifest.columns},
+        )
+
     def _upload(self, batches: pa.RecordBatchReader, uploads: Uploads, keys: Keys) -> "_Written":
         aside = Aside(uploads, keys.aside, self.projection.schema)
         sift = Sift(
@@ -196,9 +232,11 @@ class S3Destination:
         columns = columns_of(self.projection.schema)
         files, aside = written.files, written.aside
         rejects = _object(aside.upload, aside.kept, []) if aside.upload else None
+        objects = [_object(file.upload, file.rows, file.moments) for file in files]
         return Manifest(
             files=[file.upload.key for file in files],
-            objects=[_object(file.upload, file.rows, file.moments) for file in files],
+            objects=objects,
+            entries=entries_of(self.bucket, objects),
             rows=sum(file.rows for file in files),
             rejected=written.rejected,
             replaced=written.replaced,

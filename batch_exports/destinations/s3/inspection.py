@@ -52,6 +52,13 @@ def inspect(
     return rows, tuple(problems)
 
 
+def changed(client: "S3Client", bucket: str, manifest: Manifest) -> tuple[str, ...]:
+    """In words, data objects that are not those of the manifest, by their size and ETag."""
+    return tuple(
+        problem for item in manifest.objects for problem in _compare_head(client, bucket, item)
+    )
+
+
 def inspect_columns(
     client: "S3Client", bucket: str, manifest: Manifest, expected: list[ManifestColumn]
 ) -> LandedColumns:

@@ -34,12 +34,33 @@ class ManifestColumn(BaseModel):
     nullable: bool
 
 
+class EntryMeta(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    content_length: int
+
+
+class ManifestEntry(BaseModel):
+    """One data object as COPY of Amazon Redshift asks for it: its URL, and its bytes.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str
+    mandatory: Literal[True] = True
+    meta: EntryMeta
+
+
 class Manifest(BaseModel):
     """Written last, when every object is in place: where it stands, the interval is complete.
 
     `files` are the data objects' keys, as in PostHog's manifests; `objects` tells more of each.
-    An interval without rows has a manifest without files. `rejects` is the object that keeps the
-    originals of rejected and replaced rows, if there are any.
+    `entries` names them as Redshift's COPY ... MANIFEST reads them, which passes over the rest, as
+    over what UNLOAD writes beside its own; deliveries of earlier versions have none. An interval
+    without rows has a manifest without files. `rejects` is the object that keeps the originals of
+    rejected and replaced rows, if there are any.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -47,6 +68,7 @@ class Manifest(BaseModel):
     version: Literal[1] = 1
     files: list[str]
     objects: list[ManifestObject]
+    entries: list[ManifestEntry] = []
     rows: int
     rejected: int
     replaced: int
@@ -76,6 +98,13 @@ class Manifest(BaseModel):
                 f"{where} is not a manifest of this version: {error}.",
                 remedy="Materialize the partition again, which writes it anew.",
             ) from error
+
+
+def entries_of(bucket: str, objects: list[ManifestObject]) -> list[ManifestEntry]:
+    return [
+        ManifestEntry(url=f"s3://{bucket}/{o.key}", meta=EntryMeta(content_length=o.bytes))
+        for o in objects
+    ]
 
 
 def columns_of(schema: pa.Schema) -> list[ManifestColumn]:

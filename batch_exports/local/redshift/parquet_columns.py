@@ -55,12 +55,17 @@ def fits(type_: pa.DataType, column: TargetColumn) -> bool:
 
 def convert(values: pa.Array, column: TargetColumn, copy: Copy, large_strings: bool) -> Converted:
     """The values of a column that `fits`, and those that the target cannot hold."""
+    if isinstance(values, pa.ExtensionArray):
+        values = values.storage
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     return _CONVERSIONS[column.type](values, column, copy, large_strings)
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:
+    # Arrow's own schema in a file, with its extensions such as JSON, is nothing to other readers.
+    if isinstance(type_, pa.BaseExtensionType):
+        type_ = type_.storage_type
     return type_.value_type if pa.types.is_dictionary(type_) else type_
 
 
