@@ -1,1 +1,1 @@
-"""A property test's parts: a source, an export with its runs, and what must be there."""
+"""The property test of deliveries to PostgreSQL: what is its own."""

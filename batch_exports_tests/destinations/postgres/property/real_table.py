@@ -1,25 +1,14 @@
-"""The table as others see and change it: by psycopg, without the product."""
+"""The table of PostgreSQL's, which users may make and clear up."""
 
-from collections import Counter
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import LiteralString
 
-import psycopg
-import pyarrow as pa
 from psycopg import sql
 
-from batch_exports.models import JSON, TIMESTAMP, Column
-from batch_exports_tests.destinations.postgres.property.expected import Observed
-from batch_exports_tests.destinations.postgres.property.source import (
-    INTERVALS,
-    Finding,
-    Landed,
-    Shape,
-)
-from batch_exports_tests.destinations.postgres.property.values import comparable
+from batch_exports.models import JSON, Column
+from batch_exports_tests.destinations.property.real_table import RealTable
+from batch_exports_tests.destinations.property.source import Landed
 
-NAME = "exported"
-_STARTS = {interval.start: number for number, interval in enumerate(INTERVALS)}
 _TYPES = {
     "string": "TEXT",
     "int64": "BIGINT",
@@ -31,26 +20,8 @@ _TYPES = {
 
 
 @dataclass(frozen=True)
-class RealTable:
-    """The one table of a schema, which a session of the exporter sees."""
-
-    connection: psycopg.Connection[Any]
-    schema: str
-    shape: Shape
-
-    @property
-    def _name(self) -> sql.Identifier:
-        return sql.Identifier(self.schema, NAME)
-
-    def clear(self) -> None:
-        """Drop all that is in the schema."""
-        found = self.connection.execute(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' "
-            "AND relnamespace = to_regnamespace(%s)",
-            [self.schema],
-        )
-        for (name,) in found.fetchall():
-            self._execute("DROP TABLE {}", sql.Identifier(self.schema, name))
+class PostgresTable(RealTable):
+    """As the exporter sees it."""
 
     def make(self) -> list[Landed]:
         """A table of the user's own, other than the export would make it, and the rows in it: they
@@ -62,16 +33,16 @@ class RealTable:
         key = sql.SQL(", ").join(map(sql.Identifier, self.shape.projection.model.key))
         if self.shape.merges:
             columns.append(sql.SQL("UNIQUE ({})").format(key))
-        self._execute(
+        self.execute(
             "CREATE TABLE {} (id BIGSERIAL PRIMARY KEY, note TEXT DEFAULT 'mine', {})",
-            self._name,
+            self.name,
             sql.SQL(", ").join(columns),
         )
         rows = []
         for values in (self.shape.keys[0], (*self.shape.keys[0][:-1], "mine")):
-            self._execute(
+            self.execute(
                 "INSERT INTO {} ({}) VALUES ({})",
-                self._name,
+                self.name,
                 key,
                 sql.SQL(", ").join(map(sql.Literal, values)),
             )
@@ -79,86 +50,8 @@ class RealTable:
             rows.append(tuple(given.get(name) for name in self.shape.names))
         return rows
 
-    def has(self, table: str) -> bool:
-        found = self.connection.execute("SELECT to_regclass(%s)", [f"{self.schema}.{table}"])
-        return found.fetchone() != (None,)
-
-    def observe(self) -> Observed:
-        return Observed(self._rows(), self._runs(), self._findings())
-
-    def sessions(self, run_id: str) -> list[int]:
-        """The processes of the server that serve a run."""
-        statement = (
-            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE %s ORDER BY backend_start"
-        )
-        return [pid for (pid,) in self.connection.execute(statement, [f"% {run_id}"])]
-
-    def end_session(self, run_id: str, number: int) -> None:
-        pids = self.sessions(run_id)
-        self.connection.execute("SELECT pg_terminate_backend(%s)", [pids[number % len(pids)]])
-
     def vacuum(self, option: LiteralString) -> None:
-        self._execute("VACUUM ({}) {}", sql.SQL(option), self._name)
-
-    def delete(self, key: Landed) -> None:
-        self._execute("DELETE FROM {} WHERE {}", self._name, self._is(key))
-
-    def double(self, key: Landed) -> None:
-        self._execute(
-            "INSERT INTO {0} ({1}) SELECT {1} FROM {0} WHERE {2}",
-            self._name,
-            sql.SQL(", ").join(map(sql.Identifier, self.shape.names)),
-            self._is(key),
-        )
-
-    def _rows(self) -> Counter[Landed]:
-        fields = list(self.shape.projection.schema)
-        shown = [sql.SQL(_shown(f.type)).format(sql.Identifier(f.name)) for f in fields]
-        return Counter(
-            tuple(comparable(value, field.type) for value, field in zip(row, fields, strict=True))
-            for row in self._select(sql.SQL(", ").join(shown), NAME)
-        )
-
-    def _runs(self) -> dict[int, str]:
-        found = self._select(sql.SQL("interval_start, run_id"), "_batch_exports_ledger")
-        return {_STARTS[start]: run_id for start, run_id in found}
-
-    def _findings(self) -> Counter[Finding]:
-        texts = {
-            field.name
-            for field in self.shape.projection.schema
-            if field.type.equals(JSON) or pa.types.is_string(field.type)
-        }
-        columns = sql.SQL("interval_start, action, column_name, original")
-        return Counter(
-            (_STARTS[start], action, name, original if name in texts else None)
-            for start, action, name, original in self._select(columns, f"{NAME}_rejects")
-        )
-
-    def _select(self, columns: sql.Composable, table: str) -> list[tuple[Any, ...]]:
-        """All rows; none where there is no such table."""
-        if not self.has(table):
-            return []
-        name = sql.Identifier(self.schema, table)
-        statement = sql.SQL("SELECT {} FROM {}").format(columns, name)
-        return self.connection.execute(statement).fetchall()
-
-    def _execute(self, statement: LiteralString, *parts: sql.Composable) -> None:
-        self.connection.execute(sql.SQL(statement).format(*parts))
-
-    def _is(self, key: Landed) -> sql.Composed:
-        """The condition that a row has the key."""
-        return sql.SQL(" AND ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value))
-            for name, value in zip(self.shape.projection.model.key, key, strict=True)
-        )
-
-
-def _shown(type_: pa.DataType) -> LiteralString:
-    """Times of all years, which Python's do not reach."""
-    if type_.equals(TIMESTAMP):
-        return "(extract(epoch FROM {}) * 1000000)::bigint"
-    return "{}::text" if type_.equals(JSON) else "{}"
+        self.execute("VACUUM ({}) {}", sql.SQL(option), self.name)
 
 
 def _sql_type(column: Column) -> str:

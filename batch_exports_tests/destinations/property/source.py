@@ -11,16 +11,8 @@ import pyarrow as pa
 
 from batch_exports.destinations.delivery import KeyReader
 from batch_exports.interval import DataInterval
-from batch_exports.models import (
-    EVENTS,
-    JSON,
-    PERSONS,
-    SESSIONS,
-    Model,
-    Projection,
-)
-from batch_exports_tests.destinations.postgres.adapter import wide
-from batch_exports_tests.destinations.postgres.property.values import Value, bad, fine, plain
+from batch_exports.models import JSON, Projection
+from batch_exports_tests.destinations.property.values import Kind, Value, bad, fine, plain
 
 Landed = tuple[Any, ...]
 """Values of a row, or of its key or versions, in the form that `values.comparable` gives."""
@@ -76,11 +68,16 @@ class Draft:
 
 @dataclass(frozen=True)
 class Shape:
-    """Which rows there are of a model: their keys and versions are among these."""
+    """Which rows there are of a model: their keys and versions are among these.
 
+    `kind` is that of the destination. Where it `appends`, rows take no other's place.
+    """
+
+    kind: Kind
     projection: Projection = field(repr=False)
     keys: Sequence[tuple[Any, ...]]
     versions: Sequence[tuple[int, ...]] = ((),)
+    appends: bool = False
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -89,6 +86,12 @@ class Shape:
     @property
     def merges(self) -> bool:
         return bool(self.projection.model.versions)
+
+    @property
+    def mode(self) -> str:
+        if self.appends:
+            return "append"
+        return "merge" if self.merges else "replace"
 
     @property
     def by_range(self) -> bool:
@@ -102,13 +105,13 @@ class Shape:
 
     def row(self, draft: Draft) -> SourceRow:
         columns = self.projection.columns
-        values = {c.name: fine(c, draft.look + n * n) for n, c in enumerate(columns)}
+        values = {c.name: fine(c, draft.look + n * n, self.kind) for n, c in enumerate(columns)}
         key = self.keys[draft.key % len(self.keys)]
         version = self.versions[draft.version % len(self.versions)]
         model = self.projection.model
         for name, value in zip((*model.key, *model.versions), (*key, *version), strict=True):
             values[name] = plain(value)
-        faulty = [(column.name, value) for column in columns for value in bad(column)]
+        faulty = [(column.name, value) for column in columns for value in bad(column, self.kind)]
         values |= dict(faulty[number % len(faulty)] for number in draft.bad)
         return self.moved(SourceRow(draft.interval, values), draft.interval, draft.look)
 
@@ -168,29 +171,5 @@ def _text(binary: pa.Array) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(binary), binary.buffers())
 
 
-def _shape(
-    model: Model,
-    columns: Sequence[str],
-    keys: Sequence[tuple[Any, ...]],
-    versions: Sequence[tuple[int, ...]] = ((),),
-) -> Shape:
-    projection = wide(Projection(model, model.select(columns, "postgres"), "inserted_at"))
-    return Shape(projection, keys, versions)
-
-
-_UUIDS = [(f"0192e1f0-0000-7000-8000-00000000000{n}",) for n in range(9)]
-_NAMES = [(team, name) for team in (1, 2) for name in ("key", "Key", "", "key\ufffd")]
-_SESSION_COLUMNS = (
-    *("team_id", "session_id", "distinct_id", "start_timestamp", "end_timestamp", "urls"),
-    *("pageview_count", "is_bounce", "vitals_lcp"),
-)
-SHAPES = {
-    "events by range": _shape(
-        EVENTS,
-        ("uuid", "event", "properties", "distinct_id", "team_id", "timestamp", "_inserted_at"),
-        [*_UUIDS, ("key\ufffd",)],
-    ),
-    "events by writer": _shape(EVENTS, (), [*_UUIDS, ("key\ufffd",)]),
-    "persons": _shape(PERSONS, (), _NAMES, [(n, m) for n in range(4) for m in range(3)]),
-    "sessions": _shape(SESSIONS, _SESSION_COLUMNS, _NAMES, [(10**15 + n,) for n in range(6)]),
-}
+UUIDS = [*((f"0192e1f0-0000-7000-8000-00000000000{n}",) for n in range(9)), ("key\ufffd",)]
+NAMES = [(team, name) for team in (1, 2) for name in ("key", "Key", "", "key\ufffd")]

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol, Self
 
-from batch_exports_tests.destinations.postgres.property.source import (
+from batch_exports_tests.destinations.property.source import (
     Finding,
     Landed,
     Shape,
@@ -13,6 +14,17 @@ from batch_exports_tests.destinations.postgres.property.source import (
 
 Staged = tuple[Landed, Landed]
 """The key and the versions of a row at the source, as they land."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """A delivery of an interval as the table takes it in: `rows` land, those of the keys `rejected`
+    do not. The delivery `before` it had so many rows; with `again` it was the same run's."""
+
+    rows: Sequence[Landed]
+    rejected: frozenset[Landed] = frozenset()
+    before: int = 0
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,55 @@ class Presence:
     rows: int
     duplicates: int = 0
     stale: int = 0
+
+
+class Table(Protocol):
+    """What is in a table, and what comes of it."""
+
+    @property
+    def shape(self) -> Shape: ...
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether after each delivery of what the source has, an inspection finds all in order."""
+        ...
+
+    @property
+    def counts_rejected(self) -> bool:
+        """Whether rows are found by the keys of rows as well that were rejected."""
+        ...
+
+    @property
+    def looks_deeper(self) -> bool:
+        """Whether a deep inspection may find other rows than a shallow one."""
+        ...
+
+    @property
+    def keys(self) -> list[Landed]:
+        """Those that stand in the table."""
+        ...
+
+    def delivered(self, interval: int, sending: Sending) -> Self: ...
+
+    def doubled(self, key: Landed) -> Self:
+        """A user put a copy of each row with the key beside it, where none is merged."""
+        ...
+
+    def lost(self, key: Landed) -> Self:
+        """A user deleted all rows with the key."""
+        ...
+
+    def find(self, found: Counter[Landed]) -> Self | None:
+        """This with the rows that were found, if they may be its own."""
+        ...
+
+    def of(self, interval: int, staged: Iterable[Staged], *, rows: int, deep: bool) -> Presence:
+        """`staged` are the interval's rows at the source, of which `rows` were delivered."""
+        ...
+
+    def strangers(self, interval: int) -> int:
+        """How many rows the interval's delivery left that it should not have, or took over."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,8 +112,19 @@ class Replaced:
     made_by_user: bool
     held: tuple[Held, ...] = ()
 
-    def delivered(self, interval: int, rows: Sequence[Landed], *, before: int) -> "Replaced":
-        """`before` are so many rows of the delivery before."""
+    is_exact = True
+    counts_rejected = False
+
+    @property
+    def looks_deeper(self) -> bool:
+        return not self.shape.by_range
+
+    @property
+    def keys(self) -> list[Landed]:
+        return sorted({self._key(held) for held in self.held})
+
+    def delivered(self, interval: int, sending: Sending) -> "Replaced":
+        rows, before = sending.rows, sending.before
         if self.shape.by_range:
             kept = [held for held in self.held if held.arrived != interval]
             by_key = any(held.arrived is None for held in kept)
@@ -92,6 +164,9 @@ class Replaced:
                 found = [key for held in here if (key := self._key(held)) in keys]
         return Presence(len(found), len(found), duplicates=len(found) - len({*found}))
 
+    def strangers(self, interval: int) -> int:
+        return 0
+
     def _key(self, held: Held) -> Landed:
         return self.shape.key_of(held.landed)
 
@@ -111,10 +186,18 @@ class Merged:
     shape: Shape
     newest: Mapping[Landed, Newest] = field(default_factory=dict)
 
-    def delivered(self, interval: int, rows: Sequence[Landed], *, before: int) -> "Merged":
+    is_exact = True
+    counts_rejected = False
+    looks_deeper = False
+
+    @property
+    def keys(self) -> list[Landed]:
+        return sorted(self.newest)
+
+    def delivered(self, interval: int, sending: Sending) -> "Merged":
         """Of equally new rows any counts, unless there is one already."""
         coming: dict[Landed, list[Landed]] = {}
-        for row in rows:
+        for row in sending.rows:
             same = coming.setdefault(self.shape.key_of(row), [])
             if same and self.shape.version_of(row) > self.shape.version_of(same[0]):
                 same.clear()
@@ -126,6 +209,9 @@ class Merged:
             if self._is_older(key, self.shape.version_of(same[0]))
         }
         return replace(self, newest={**self.newest, **newer})
+
+    def doubled(self, key: Landed) -> "Merged":
+        raise NotImplementedError
 
     def lost(self, key: Landed) -> "Merged":
         """A user deleted the row with the key."""
@@ -153,6 +239,9 @@ class Merged:
         here = [(key, version) for key, version in staged if key in self.newest]
         stale = sum(self._is_older(key, version) for key, version in here)
         return Presence(len(here), len({key for key, _ in here}), stale=stale)
+
+    def strangers(self, interval: int) -> int:
+        return 0
 
     def _is_older(self, key: Landed, version: Landed) -> bool:
         """Whether a row in this version is newer than what the table has of its key."""
@@ -184,14 +273,21 @@ class State:
     `policy` says what becomes of values that the table cannot hold.
     """
 
-    table: Replaced | Merged
+    table: Table
     policy: str
     entries: Mapping[int, Entry] = field(default_factory=dict)
 
     def delivered(self, interval: int, entry: Entry) -> "State":
         earlier = self.entries.get(interval)
-        before = len(self.landing(earlier)) if earlier else 0
-        table = self.table.delivered(interval, self.landing(entry), before=before)
+        key = self.table.shape.projection.model.key
+        rejected = [row for row in entry.rows if row.rejected(self.policy)]
+        sending = Sending(
+            self.landing(entry),
+            frozenset(row.landed(key) for row in rejected if not row.rejected("replace", key)),
+            before=len(self.landing(earlier)) if earlier else 0,
+            again=earlier is not None and earlier.run_id == entry.run_id,
+        )
+        table = self.table.delivered(interval, sending)
         return replace(self, table=table, entries={**self.entries, interval: entry})
 
     def landing(self, entry: Entry) -> list[Landed]:
@@ -217,10 +313,14 @@ class State:
         return None if table is None else replace(self, table=table)
 
     def _staged(self, at_source: Sequence[SourceRow], entry: Entry) -> Iterator[Staged]:
-        """The rows at the source, without those that the delivery rejected."""
+        """The rows at the source, unless they count without those that the delivery rejected."""
         model = self.table.shape.projection.model
         names = (*model.key, *model.versions)
-        rejected = Counter(row.sent(names) for row in entry.rows if row.rejected(self.policy))
+        rejected = Counter(
+            row.sent(names)
+            for row in entry.rows
+            if row.rejected(self.policy) and not self.table.counts_rejected
+        )
         for row in at_source:
             if rejected[row.sent(names)]:
                 rejected[row.sent(names)] -= 1

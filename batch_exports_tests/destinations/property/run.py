@@ -8,13 +8,11 @@ from multiprocessing.connection import Connection
 
 import pyarrow as pa
 
-from batch_exports.destinations.delivery import Delivery
-from batch_exports.destinations.postgres.destination import PostgresDestination
+from batch_exports.destinations.delivery import Delivery, Destination
 from batch_exports.errors import BatchExportError
 from batch_exports.models import Projection
-from batch_exports_tests.destinations.postgres.adapter import PostgresAdapter
-from batch_exports_tests.destinations.postgres.property.source import INTERVALS
-from batch_exports_tests.destinations.suite import SourceFailed
+from batch_exports_tests.destinations.property.source import INTERVALS
+from batch_exports_tests.destinations.suite import Adapter, SourceFailed
 
 Outcome = Delivery | BatchExportError | SourceFailed
 
@@ -32,7 +30,7 @@ class Run:
 
 def write(
     run: Run,
-    destination: PostgresDestination,
+    destination: Destination,
     rows: pa.Table,
     run_id: str,
     event: Callable[[], object] | None = None,
@@ -57,7 +55,7 @@ def write(
 
 def write_and_die(
     run: Run,
-    adapter: PostgresAdapter,
+    adapter: Adapter,
     projection: Projection,
     rows: pa.Table,
     run_id: str,
@@ -83,7 +81,7 @@ def write_and_die(
 
 def _write_alone(
     run: Run,
-    adapter: PostgresAdapter,
+    adapter: Adapter,
     projection: Projection,
     rows: pa.Table,
     run_id: str,
