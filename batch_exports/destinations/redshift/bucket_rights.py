@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from psycopg import sql
+
 from batch_exports.destinations.redshift.authorization import Authorization
 from batch_exports.destinations.redshift.messages import Meaning
 from batch_exports.errors import Terminal
@@ -15,6 +17,8 @@ _ROLE = re.compile(
     r"not authorized to (?:assume IAM Role|get credentials of role):? *(arn:[^\s,]*[^\s,.])?", re.I
 )
 _NO_DEFAULT_ROLE = re.compile(r"default (IAM )?role.*(not|no )|no default (IAM )?role", re.I)
+# https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT-usage-notes.html
+_NOT_GRANTED = re.compile(r'User (.+) does not have ASSUMEROLE permission on IAM role "([^"]+)"')
 _DENIED = re.compile(
     r"AccessDenied|Access Denied|AllAccessDisabled|Status 403|response error code: 403"
     # What Redshift says when it may not read the manifest.
@@ -33,6 +37,10 @@ def bucket_rights(said: str, authorization: Authorization | None, stage: str) ->
     `stage` is the prefix that it should read, as s3://bucket/prefix; empty where it is not known.
     None for an error about something else.
     """
+    if found := _NOT_GRANTED.search(said):
+        user, role = sql.Identifier(found[1]).as_string(), found[2]
+        grant = f"GRANT ASSUMEROLE ON '{role}' TO {user} FOR COPY;"
+        return Meaning(Terminal, f"Let an administrator run: {grant}")
     if found := _ROLE.search(said):
         return Meaning(Terminal, _let_assume(found[1] or "the role"))
     if _NO_DEFAULT_ROLE.search(said):

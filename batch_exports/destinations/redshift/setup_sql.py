@@ -116,7 +116,8 @@ def _meaning(made: TableName, destination: RedshiftDestination) -> str:
 
 
 def _assume_role(destination: RedshiftDestination, user: str) -> list[str]:
-    """Everyone may name every role of the cluster, until that is revoked from PUBLIC.
+    """Everyone may name every role of the cluster, until that is revoked from PUBLIC. Of a chain of
+    roles the right is to the whole.
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT-usage-notes.html
     """
@@ -124,7 +125,7 @@ def _assume_role(destination: RedshiftDestination, user: str) -> list[str]:
     if isinstance(authorization, DefaultRole):
         on = "DEFAULT"
     elif isinstance(authorization, Role):
-        on = ", ".join(f"'{arn}'" for arn in authorization.arn.split(","))
+        on = f"'{authorization.arn}'"
     else:
         return []
     grant = f"GRANT ASSUMEROLE ON {on} TO {sql.Identifier(user).as_string()} FOR COPY;"

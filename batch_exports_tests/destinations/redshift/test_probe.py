@@ -16,9 +16,11 @@ from batch_exports.destinations.redshift.authorization import DefaultRole, Keys,
 from batch_exports.local import postgres_server as postgres
 from batch_exports.local import seaweedfs
 from batch_exports.local.ports import free_ports
+from batch_exports.local.redshift.refusal import Refusal
 from batch_exports.local.redshift.server import Emulator, serving
 from batch_exports.models import Projection
 from batch_exports_tests.aws import account
+from batch_exports_tests.conftest import ROLE_ARN
 from batch_exports_tests.destinations.redshift.administered import (
     BY_KEY,
     BY_RANGE,
@@ -303,6 +305,18 @@ def test_a_stage_that_cannot_be_loaded(
     assert text in found.text
     assert remedy in found.remedy
     assert "no-such-secret" not in str(found)
+
+
+def test_a_role_that_the_user_may_not_name(place: Place) -> None:
+    """https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT-usage-notes.html"""
+    emulator = place.cluster.emulator
+    said = (
+        f'User {place.user} does not have ASSUMEROLE permission on IAM role "{ROLE_ARN}" for COPY'
+    )
+    emulator.inject("^COPY", Refusal("XX000", said))
+    failed = failure(place.tried(way="COPY"), "delivery")
+    grant = f"GRANT ASSUMEROLE ON '{ROLE_ARN}' TO \"{place.user}\" FOR COPY;"
+    assert failed.remedy == f"Let an administrator run: {grant}"
 
 
 def staged(place: Place, area: dict[str, Any], region: str | None = None) -> Findings:

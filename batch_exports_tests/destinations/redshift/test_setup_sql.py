@@ -197,17 +197,21 @@ def test_columns_are_added_by_the_owner_alone(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("authorization", "on"),
     [
-        (Role("arn:aws:iam::1:role/a,arn:aws:iam::2:role/b"), r"'arn:aws:iam::1:role/a', 'arn"),
+        (
+            Role("arn:aws:iam::1:role/a,arn:aws:iam::2:role/b"),
+            "'arn:aws:iam::1:role/a,arn:aws:iam::2:role/b'",
+        ),
         (DefaultRole(), "DEFAULT"),
     ],
 )
 def test_the_right_to_a_role(cluster: Cluster, authorization: Any, on: str) -> None:
-    """https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT.html"""
+    """A chain of roles is granted as a whole.
+    https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT-usage-notes.html"""
     destination = cluster.destination(user := unique(), "replace", BY_KEY)
     by_role = replace(destination, copy_from=cluster.area(authorization=authorization))
     printed = script(by_role, user, with_tables=False)
     [grant] = re.findall(r"^-- (GRANT ASSUMEROLE .*;)$", printed, re.MULTILINE)
-    assert grant.startswith(f"GRANT ASSUMEROLE ON {on}")
+    assert grant.startswith(f"GRANT ASSUMEROLE ON {on} TO ")
     cluster.set_up(by_role, user, with_tables=False)
     cluster.execute(grant)
 
