@@ -198,7 +198,7 @@ def test_to_postgres_with_a_row_that_breaks_the_rule(
     assert len(row) == 46
     assert row["sample_rate"] == Decimal("0.250000000")
     assert row["event_properties"] == {"price": 12.5}
-    assert row["Adid"] == "a"
+    assert row["adid"] == "a"
 
 
 def test_decimals_to_json_lines(

@@ -37,12 +37,12 @@ def _time(name: str, description: str, *, optional: bool = False) -> Column:
 
 
 _COLUMNS = (
+    # The document writes `Adid`, which Redshift knows as adid, and archives as well.
     Column(
-        "Adid",
+        "adid",
         pa.string(),
         "The advertising ID of Google Play Services (Android), such as "
         "AEBE52E7-03EE-455A-B3C4-E57283966239.",
-        source="adid",
         types=_TEXT_TYPE,
     ),
     # The document says VARCHAR(1677721), which no database that it names takes.

@@ -11,7 +11,7 @@ from batch_exports.models.amplitude_event_time import EVENT_TIME
 
 # https://amplitude.com/docs/data/destination-catalog/redshift, as it was when the export came out.
 DOCUMENTED = [
-    "Adid",
+    "adid",  # written as Adid there, which Redshift folds
     "amplitude_event_type",
     "amplitude_id",
     "app",
