@@ -6,7 +6,7 @@ from dataclasses import replace
 from batch_exports.destinations.postgres import reachability as server
 from batch_exports.destinations.redshift.attempt import Attempt
 from batch_exports.errors import BatchExportError, Terminal
-from batch_exports.probe import Finding, passed
+from batch_exports.probe import Finding, passed, skipped
 
 # https://docs.aws.amazon.com/redshift/latest/dg/r_VERSION.html
 _VERSION = re.compile(r"Redshift ([\w.]+)")
@@ -33,6 +33,9 @@ def reach(attempt: Attempt) -> Finding:
 
 
 def encrypt(attempt: Attempt) -> Finding:
+    refused = attempt.connect()
+    if refused and not refused.message.startswith(attempt.destination.address):
+        return skipped("AWS gives no password to begin with: see the next step")
     finding = server.encrypt(attempt)
     if finding.verdict != "warning":
         return finding

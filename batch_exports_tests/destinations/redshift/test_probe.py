@@ -127,6 +127,22 @@ def test_what_the_connection_has_wrong(
         assert found["TLS"].verdict == "passed"
 
 
+def test_aws_gives_no_temporary_password(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https://docs.aws.amazon.com/redshift/latest/mgmt/generating-user-credentials.html"""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    connection = place.cluster.connection(
+        user=place.user, password=None, cluster_identifier="analytics", region="us-east-1"
+    )
+    found = findings(connection, place.destination())
+    assert found["TLS"].verdict == "skipped"
+    failed = failure(found, "log in")
+    assert "There are no AWS credentials for the cluster analytics" in failed.text
+
+
 def test_a_port_on_which_nothing_listens(place: Place) -> None:
     [port] = free_ports(1)
     connection = place.cluster.connection(user=place.user, port=port)
