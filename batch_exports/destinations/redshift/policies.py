@@ -9,13 +9,20 @@ from batch_exports.destinations.redshift.authorization import DefaultRole, Role
 from batch_exports.destinations.redshift.bucket_rights import copy_policy, trust_policy
 from batch_exports.destinations.redshift.stage_area import StageArea
 
+# https://docs.aws.amazon.com/redshift/latest/mgmt/authorizing-redshift-service-database-users.html
+_ONLY = (
+    'For one user of one cluster alone: add "Condition": {"StringEquals": {"sts:ExternalId": '
+    '"arn:aws:redshift:<region>:<account>:dbuser:<cluster>/<user>"}}.'
+)
+
 
 @dataclass(frozen=True)
 class Policy:
-    """`whose` says in words what it is attached to."""
+    """`whose` says in words what it is attached to, and `hint` how to make it stricter."""
 
     whose: str
     document: Mapping[str, Any]
+    hint: str = ""
 
     @property
     def text(self) -> str:
@@ -31,7 +38,7 @@ def policies(area: StageArea) -> dict[str, Policy]:
         "cluster": Policy(f"for {reader}, by which the cluster reads them", copy_policy(area.uri)),
     }
     if isinstance(authorization, Role | DefaultRole):
-        found["trust"] = Policy(f"trust policy of {reader}", trust_policy())
+        found["trust"] = Policy(f"of trust for {reader}: who may assume it", trust_policy(), _ONLY)
     return found
 
 

@@ -133,5 +133,7 @@ def _assume_role(destination: RedshiftDestination, user: str) -> list[str]:
 
 
 def _commented(name: str, policy: Policy) -> str:
-    lines = [f"IAM policy {policy.whose} (alone: --policy {name}):", *policy.text.splitlines()]
+    hint = [policy.hint] if policy.hint else []
+    head = f"IAM policy {policy.whose} (alone: --policy {name})."
+    lines = [head, *hint, *policy.text.splitlines()]
     return "\n".join(f"-- {line}" for line in lines)
