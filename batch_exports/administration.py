@@ -10,8 +10,9 @@ from batch_exports.destinations.postgres.destination import PostgresDestination
 from batch_exports.destinations.redshift import setup_sql as redshift
 from batch_exports.destinations.redshift.destination import RedshiftDestination
 from batch_exports.destinations.redshift.policies import Policy, policies
+from batch_exports.destinations.s3.destination import S3Destination
 from batch_exports.errors import ConfigurationError
-from batch_exports.lookup import Found
+from batch_exports.lookup import Found, find_export
 
 # The name of the AWS identity is not known before it logs in.
 _IDENTITY = "IAMR:<role>"
@@ -48,7 +49,7 @@ def policy(found: Found, name: str) -> str:
     component, export = found.component, found.export
     needed: dict[str, Policy] = {}
     if isinstance(component, RedshiftBatchExport):
-        needed = _policies(*_reached(found, component))
+        needed = _policies(component, *_reached(found, component))
     if name not in needed:
         raise ConfigurationError(
             "policy",
@@ -68,7 +69,7 @@ def _redshift(found: Found, component: RedshiftBatchExport, *, with_tables: bool
         connection.user or _IDENTITY,
         connection.database,
         login,
-        _policies(destination, connection),
+        _policies(component, destination, connection),
         with_tables=with_tables,
     )
 
@@ -84,13 +85,29 @@ def _reached(
 
 
 def _policies(
-    destination: RedshiftDestination, connection: RedshiftConnectionResource
+    component: RedshiftBatchExport,
+    destination: RedshiftDestination,
+    connection: RedshiftConnectionResource,
 ) -> dict[str, Policy]:
-    needed = policies(destination.copy_from) if destination.copy_from else {}
+    needed: dict[str, Policy] = {}
+    if destination.copy_from:
+        delivered = _delivered(component.load_from) if component.load_from else None
+        needed = policies(destination.copy_from, delivered)
     if of := _temporary(connection):
         document = of.policy(connection.region or "<region>", connection.database)
         needed["login"] = Policy("for the identity that asks for temporary passwords", document)
     return needed
+
+
+def _delivered(name: str) -> str:
+    """Where the files of an export to S3 lie, as far as it is the same for all of them."""
+    other = find_export(name)
+    with other.resources(other.export.destination_resources) as resources:
+        destination = other.export.destination(resources)
+    assert isinstance(destination, S3Destination)
+    template = destination.template
+    folder = template.prefix.replace("{table}", template.table).partition("{")[0]
+    return f"s3://{destination.bucket}/{folder}"
 
 
 def _temporary(connection: RedshiftConnectionResource) -> Cluster | Workgroup | None:

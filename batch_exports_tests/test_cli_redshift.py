@@ -42,6 +42,28 @@ attributes:
   schema: {schema}
   stage: {{connection: stages, bucket_name: {bucket}}}
   authorization: {{role_arn: "{role}"}}
+---
+type: batch_exports.S3BatchExport
+attributes:
+  name: files
+  source: lake
+  model: events
+  columns: [uuid, event, _inserted_at]
+  start: "2026-11-01"
+  connection: stages
+  bucket_name: files
+  key_prefix: "events/{{table}}/{{year}}"
+---
+type: batch_exports.RedshiftBatchExport
+attributes:
+  name: loads
+  load_from: files
+  start: "2026-11-01"
+  delay_seconds: 600
+  connection: warehouse
+  schema: {schema}
+  stage: {{connection: stages, bucket_name: {bucket}}}
+  authorization: {{role_arn: "{role}"}}
 """
 Run = Callable[..., Result]
 
@@ -116,6 +138,18 @@ def test_a_policy(run: Run, name: str, action: str) -> None:
     done = run("setup-sql", "events_redshift", "--policy", name, login=TEMPORARY)
     assert done.exit_code == 0, done.output
     assert action in json.dumps(json.loads(done.output))
+
+
+def test_the_cluster_reads_what_another_export_delivered(run: Run) -> None:
+    done = run("setup-sql", "loads", "--policy", "cluster", login=PASSWORD)
+    assert done.exit_code == 0, done.output
+    resources = [statement["Resource"] for statement in json.loads(done.output)["Statement"]]
+    assert resources == [
+        "arn:aws:s3:::my-stages/batch_exports/*",
+        "arn:aws:s3:::my-stages",
+        "arn:aws:s3:::files/events/events/*",
+        "arn:aws:s3:::files",
+    ]
 
 
 def test_a_policy_that_is_not_needed(run: Run) -> None:

@@ -29,17 +29,26 @@ class Policy:
         return json.dumps(self.document, indent=2)
 
 
-def policies(area: StageArea) -> dict[str, Policy]:
+def policies(area: StageArea, delivered: str | None = None) -> dict[str, Policy]:
     """By name: of who stages the files (`stage`), of who reads them (`cluster`), and where that is
-    a role, who may assume it (`trust`)."""
+    a role, who may assume it (`trust`). `delivered` is where another export's files lie that are
+    loaded straight, as s3://bucket/prefix."""
     reader, authorization = str(area.authorization), area.authorization
     found = {
         "stage": Policy("for the identity that stages the files", stage_policy(area)),
-        "cluster": Policy(f"for {reader}, by which the cluster reads them", copy_policy(area.uri)),
+        "cluster": Policy(
+            f"for {reader}, by which the cluster reads them", _reading(area.uri, delivered)
+        ),
     }
     if isinstance(authorization, Role | DefaultRole):
         found["trust"] = Policy(f"of trust for {reader}: who may assume it", trust_policy(), _ONLY)
     return found
+
+
+def _reading(*places: str | None) -> Mapping[str, Any]:
+    allowed = [copy_policy(place) for place in places if place is not None]
+    statements = [statement for policy in allowed for statement in policy["Statement"]]
+    return {**allowed[0], "Statement": statements}
 
 
 def stage_policy(area: StageArea) -> Mapping[str, Any]:

@@ -9,10 +9,11 @@ from typing import Literal
 
 from psycopg import sql
 
-from batch_exports.destinations.postgres.rights import right_on_schema
+from batch_exports.destinations.postgres.rights import Right, right_on_schema
 from batch_exports.destinations.postgres.table import TableName
 from batch_exports.destinations.redshift.authorization import DefaultRole, Role
 from batch_exports.destinations.redshift.destination import RedshiftDestination
+from batch_exports.destinations.redshift.merged_ids_view import resolving_view
 from batch_exports.destinations.redshift.policies import Policy
 from batch_exports.destinations.redshift.preparation import create_tables
 from batch_exports.destinations.redshift.rights import right_on_database, rights_on_tables
@@ -101,10 +102,16 @@ def _tables(destination: RedshiftDestination, user: str) -> list[str]:
     name = destination.name
     rights = rights_on_tables(name, destination.write_mode)
     made = create_tables(name, destination.projection, destination.design)
-    return [
+    tables = [
         f"-- {_meaning(table, destination)}\n{statement.as_string()};\n{rights[table].grant(user)}"
         for table, statement in made.items()
     ]
+    if destination.resolved_view is None:
+        return tables
+    view = TableName(name.schema, destination.resolved_view)
+    text = resolving_view(name, view).as_string().strip()
+    grant = Right(("SELECT",), "TABLE", view.sql).grant(user)
+    return [*tables, f"-- Each merged ID with the one that it has in the end.\n{text};\n{grant}"]
 
 
 def _meaning(made: TableName, destination: RedshiftDestination) -> str:

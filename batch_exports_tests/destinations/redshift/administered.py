@@ -129,8 +129,8 @@ class Cluster:
         }
         return RedshiftConnectionResource(**usual | settings)
 
-    def deliver(self, destination: RedshiftDestination) -> None:
-        """An hour, then the same hour again, with all checks; one row is replaced."""
+    def deliver(self, destination: RedshiftDestination) -> DataInterval:
+        """An hour, then the same hour again, with all checks; that hour."""
         start = HOUR.start + timedelta(hours=self.hour)
         self.hour += 1
         interval = DataInterval(start, start + timedelta(hours=1))
@@ -152,6 +152,7 @@ class Cluster:
         assert destination.columns(interval, rows.schema).problems == ()
         if destination.write_mode == "merge":
             assert destination.versions(interval, source_keys).stale == 0
+        return interval
 
     def execute(self, statement: str) -> None:
         self.admin.execute(statement.encode())

@@ -22,7 +22,7 @@ from batch_exports.destinations.redshift.setup_sql import Login, setup_sql
 from batch_exports.errors import ConfigurationError, Terminal
 from batch_exports.local import seaweedfs
 from batch_exports.local.redshift.server import Emulator
-from batch_exports.models import MODELS, Projection
+from batch_exports.models import AMPLITUDE_MERGED_IDS, MODELS, Projection
 from batch_exports_tests.destinations.redshift.administered import (
     BY_KEY,
     BY_RANGE,
@@ -66,6 +66,16 @@ def test_every_model_is_delivered_in_each_mode(
     batches = pa.RecordBatchReader.from_batches(rows.schema, [rows])
     assert destination.write(batches, HOUR, "run-1").rows == 2
     assert destination.columns(HOUR, rows.schema).problems == ()
+
+
+@pytest.mark.parametrize("with_tables", [False, True])
+def test_merged_ids_are_resolved_by_a_view(cluster: Cluster, with_tables: bool) -> None:
+    destination = cluster.destination(
+        user := unique(), "replace", documented(AMPLITUDE_MERGED_IDS), resolved_view="resolved"
+    )
+    cluster.set_up(destination, user, with_tables=with_tables)
+    delivered = cluster.deliver(destination)
+    assert destination.cycles(delivered).ids == 0
 
 
 @pytest.mark.parametrize("with_tables", [False, True])
