@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -60,6 +60,18 @@ class Export:
 
     def interval(self, partition_key: str) -> DataInterval:
         window = self.partitions.time_window_for_partition_key(partition_key)
+        return DataInterval.of(window.start, window.end)
+
+    @property
+    def newest(self) -> DataInterval:
+        """The last interval that may be read by now; the first one where none may be."""
+        cut, moment = self.partitions, datetime.now(UTC) - self.delay
+        window = cut.get_prev_partition_window(
+            min(moment, cut.end) if cut.end else moment, respect_bounds=False
+        )
+        if window is None or window.start.timestamp() < cut.start.timestamp():
+            window = cut.get_next_partition_window(cut.start, respect_bounds=False)
+        assert window
         return DataInterval.of(window.start, window.end)
 
     def due(self, interval: DataInterval) -> datetime:

@@ -26,6 +26,7 @@ from batch_exports.errors import ConfigurationError
 from batch_exports.lookup import Found
 from batch_exports.probe import Result, probe
 from batch_exports.sources.amplitude import probe as amplitude_probe
+from batch_exports.sources.delivered import probe as delivered_probe
 from batch_exports.sources.lake import probe as lake_probe
 
 
@@ -46,6 +47,9 @@ def try_source(found: Found) -> Iterator[Result]:
             case AmplitudeSource():
                 archives = amplitude_probe.ArchivesAttempt(reach, export.selection)
                 yield from probe(amplitude_probe.ARCHIVES_STEPS, archives)
+            case S3BatchExport():
+                deliveries = delivered_probe.Attempt(reach, export.selection, export.newest)
+                yield from probe(delivered_probe.STEPS, deliveries)
 
 
 def try_destination(found: Found) -> Iterator[Result]:

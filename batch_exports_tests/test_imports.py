@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "batch_exports"
-LIBRARY = ("models", "sources", "transform", "destinations", "interval", "errors", "local")
+LIBRARY = (
+    "models",
+    "sources",
+    "transform",
+    "destinations",
+    "interval",
+    "interval_files",
+    "errors",
+    "local",
+)
 IMPORT_ALL = """
 import importlib, json, sys
 named = json.loads(sys.argv[1])

@@ -57,6 +57,29 @@ def test_forms(
     assert rhythm.timezone == "Europe/Berlin"
 
 
+@pytest.mark.parametrize(
+    ("part", "whole", "divides"),
+    [
+        ("every 5 minutes", "every 10 minutes", True),
+        ("every 5 minutes", "hour", True),
+        ("every 4 hours", "every 12 hours", True),
+        ("hour", "week", True),
+        ("day", "week", True),
+        ("every 10 minutes", "every 15 minutes", False),
+        ("every 10 minutes", "every 5 minutes", False),
+        ("every 8 hours", "every 12 hours", False),
+        ({"cron": "0 6 * * *"}, {"cron": "0 6 * * *"}, True),
+        ({"cron": "0 6 * * *"}, "week", False),
+        ("every 1 minute", {"cron": "0 6 * * *"}, False),
+    ],
+)
+def test_intervals_made_of_whole_ones(
+    part: str | Mapping[str, str], whole: str | Mapping[str, str], divides: bool
+) -> None:
+    assert parse_rhythm(part).divides(parse_rhythm(whole)) is divides
+    assert not parse_rhythm(part).divides(parse_rhythm(whole, "Europe/Berlin"))
+
+
 NO_FORM = "Use hour, day, week, 'every N minutes'"
 MINUTES = "Use one of 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 minutes, or hour"
 HOURS = "Use one of 1, 2, 3, 4, 6, 8, 12 hours, or day"

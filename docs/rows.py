@@ -6,7 +6,7 @@ from typing import get_args
 
 import pyarrow as pa
 
-from batch_exports.checks import CHECKS, CHECKS_OF_MERGES
+from batch_exports.checks import CHECKS, CHECKS_OF_MERGES, CHECKS_OF_RESOLVED
 from batch_exports.components.batch_export import PropertyFilterModel
 from batch_exports.destinations.postgres.types import made_type
 from batch_exports.models import JSON, MODELS, Column, Model, type_name
@@ -81,7 +81,11 @@ Each operator, tried on five rows. This table is computed by the filters themsel
 def checks() -> str:
     rows = [
         (code(name), paragraphs(check.__doc__))
-        for name, check in {**CHECKS, **CHECKS_OF_MERGES}.items()
+        for name, check in {
+            **CHECKS,
+            **CHECKS_OF_MERGES,
+            **CHECKS_OF_RESOLVED,
+        }.items()
     ]
     rules = [(r.name, m.name) for m in MODELS.values() for r in m.rules]
     of_rules = "\n".join(
@@ -105,6 +109,7 @@ run alone in the Dagster UI, and reads the destination anew.
 - `keys` reads the key columns of every row, and with them the versions of a model that has any: on
   S3, versions of one row may share an interval. It tells of keys that stand twice within one
   interval, not across intervals.
+- `cycles` belongs to exports with a `resolved_view`, and tells of all intervals together.
 - `values` warns where values were replaced, and fails where rows were rejected: see
   [rejects](../howto/rejects.md).
 {of_rules}
