@@ -71,13 +71,13 @@ class RedshiftBatchExport(BatchExport):
     )
     dist_key: str | None = Field(
         None,
-        description="The column by which a table that is made spreads its rows; without it, "
-        "Redshift chooses.",
+        description="The column by which a table that is made spreads its rows; without it, the "
+        "model's own.",
     )
     sort_key: list[str] = Field(
         [],
         description="The columns by which a table that is made keeps its rows in order; without "
-        "them, Redshift chooses.",
+        "them, the model's own.",
     )
     write_mode: Literal["replace", "merge", "append"] | None = Field(
         None,

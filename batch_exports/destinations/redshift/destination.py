@@ -1,6 +1,6 @@
 """Deliveries to a Redshift table: staged by COPY or INSERT, then moved in one transaction."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,11 +20,8 @@ from batch_exports.destinations.delivery import (
 from batch_exports.destinations.postgres.preparation import OnMissingColumn, WriteMode
 from batch_exports.destinations.postgres.rejects import rejects_of
 from batch_exports.destinations.postgres.table import TableName
-from batch_exports.destinations.redshift.cluster import most_string_bytes, slices
-from batch_exports.destinations.redshift.copy import CopyLoader
 from batch_exports.destinations.redshift.errors import redshift_errors
 from batch_exports.destinations.redshift.fit import Fit, fit
-from batch_exports.destinations.redshift.insert import InsertLoader, has_backslash_escapes
 from batch_exports.destinations.redshift.inspection import (
     inspect_columns,
     inspect_keys,
@@ -44,10 +41,11 @@ from batch_exports.destinations.redshift.staging import stage_rows
 from batch_exports.destinations.redshift.straight import Cluster, Straight, stage_straight
 from batch_exports.destinations.redshift.table import Table, read_table
 from batch_exports.destinations.redshift.types import SemiStructuredType
+from batch_exports.destinations.redshift.ways import choose_loader, held, super_limits
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import Projection
-from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable, SuperLimits
+from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +99,7 @@ class RedshiftDestination:
         """
         with (
             self._connection(interval, run_id) as connection,
-            self._held(interval, run_id),
+            held(self.copy_from, self.export, interval, run_id),
         ):
             settlement, staged = self._stage(connection, batches, interval, run_id)
 
@@ -118,7 +116,7 @@ class RedshiftDestination:
         alone = replace(self, on_missing_column="ignore", straight=None)
         with (
             self._connection(interval, "test") as connection,
-            self._held(interval, "test"),
+            held(self.copy_from, self.export, interval, "test"),
             connection.transaction(force_rollback=True),
         ):
             settlement, staged = alone._stage(connection, batches, interval, "test")
@@ -233,34 +231,17 @@ class RedshiftDestination:
         )
 
     def _loader(self, connection: psycopg.Connection[Any], interval: DataInterval) -> Loader:
-        if self.copy_from is None:
-            return InsertLoader(has_backslash_escapes(connection))
-        folder = self.copy_from.folder(self.export, interval)
-        return CopyLoader(folder, self.copy_from.files or slices(connection))
+        return choose_loader(connection, self.copy_from, self.export, interval)
 
     def _fit(self, connection: psycopg.Connection[Any], table: Table, loader: Loader) -> Fit:
-        limits = SuperLimits(string_bytes=most_string_bytes(connection))
-        if loader.row_bytes is not None:
-            most = min(limits.document_bytes, loader.row_bytes)
-            limits = replace(limits, document_bytes=most)
         return fit(
             self.projection,
             table,
             self.name,
             merge=self._merges,
             row_bytes=loader.row_bytes,
-            super_limits=limits,
+            super_limits=super_limits(connection, loader),
         )
-
-    @contextmanager
-    def _held(self, interval: DataInterval, run_id: str) -> Iterator[None]:
-        """Alone in the interval's folder on S3. INSERT has none: there the transaction's lock is
-        enough, and of two runs the second replaces what the first delivered."""
-        if self.copy_from is None:
-            yield
-            return
-        with self.copy_from.folder(self.export, interval).held(run_id):
-            yield
 
     @contextmanager
     def _connection(
