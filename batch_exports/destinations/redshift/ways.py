@@ -1,4 +1,4 @@
-"""The way that rows take to a cluster: by COPY of files in an area on S3, or without one by INSERT."""
+"""The way that rows take to a cluster: by COPY of files on S3, or by INSERT, which needs none."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
