@@ -143,6 +143,10 @@ class RedshiftConnectionResource(dg.ConfigurableResource[None]):
             "statement_timeout": sql.Literal(1000 * self.statement_timeout_seconds),
             "timezone": sql.Literal("UTC"),
             "datestyle": sql.Literal("ISO, YMD"),
+            # Of a key that recurs in an object the last value counts, as in PostgreSQL's jsonb;
+            # otherwise JSON_PARSE fails, and with it the delivery.
+            # https://docs.aws.amazon.com/redshift/latest/dg/super-configurations.html
+            "json_parse_dedup_attributes": sql.Literal("on"),
             # pg_temp last: otherwise a temporary table stands before Redshift's own.
             # https://docs.aws.amazon.com/redshift/latest/dg/r_search_path.html
             "search_path": sql.SQL("pg_catalog, pg_temp"),

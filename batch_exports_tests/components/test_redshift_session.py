@@ -34,13 +34,16 @@ def shown(connected: psycopg.Connection, setting: str) -> str:
 
 def test_what_a_session_has_set(connection: RedshiftConnectionResource, redshift: Emulator) -> None:
     """No other than https://docs.aws.amazon.com/redshift/latest/dg/cm_chap_ConfigurationRef.html
-    has: query_group (r_query_group.html), statement_timeout, timezone, datestyle, search_path."""
+    has: query_group (r_query_group.html), statement_timeout, timezone, datestyle, search_path, and
+    json_parse_dedup_attributes, without which JSON_PARSE refuses a key that recurs in an object
+    (https://docs.aws.amazon.com/redshift/latest/dg/super-configurations.html)."""
     expected = {
         "application_name": NAME,
         "query_group": NAME,
         "statement_timeout": "0",
         "timezone": "UTC",
         "datestyle": "ISO, YMD",
+        "json_parse_dedup_attributes": "on",
         "search_path": "pg_catalog, pg_temp",
     }
     with connection.connect(NAME) as connected:
