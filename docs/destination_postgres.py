@@ -1,7 +1,6 @@
 """Pages about what lands in PostgreSQL: tables, types, write modes and the rights they take."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import get_args
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from batch_exports.destinations.postgres.rights import (
 from batch_exports.destinations.postgres.table import TableName
 from batch_exports.destinations.postgres.types import holds, made_type
 from batch_exports.models import EVENTS, MODELS, PERSONS, Column, Model, Projection, type_name
+from docs import records
 from docs.fields import code, table
 
 _TABLE = TableName("exports", "events")
@@ -41,37 +41,15 @@ _SQL_NAMES: Mapping[str, str] = {
     "_varchar": "varchar(n)[]",
 }
 _LEDGER: Mapping[str, str] = {
-    "table_name": "the table",
-    "export": "the export's name",
-    "interval_start": "the data interval, from here",
-    "interval_end": "to before here",
-    "membership": "the source's column that placed rows in the interval",
-    "run_id": "the Dagster run that delivered",
-    "rows": "rows that were delivered",
-    "changed": "rows of the table that they changed: fewer, where they are merged",
-    "rejected": "rows that the table cannot hold",
-    "replaced": "rows delivered with U+FFFD in the place of what it cannot hold",
+    **records.LEDGER,
     "bytes": "bytes of the delivered rows, as COPY takes them",
     "content_sha256": "their SHA-256, in hex",
     "missing_columns": "columns of the export that the table lacked",
-    "delivered_at": "when the transaction began",
     "table_identity": "tells this very table from another of its name",
     "transaction_id": "the transaction, by which its rows are found again",
     "first_block": "where in the table they were put; NULL if not known",
     "end_block": "up to before this block",
     "unknown_rows": "whether the table had rows of deliveries that this table no longer told of",
-}
-_REJECTS: Mapping[str, str] = {
-    "export": "the export's name",
-    "interval_start": "the data interval, from here",
-    "interval_end": "to before here",
-    "run_id": "the Dagster run that delivered",
-    "action": "`rejected`: the row is not in the table; `replaced`: it is, with U+FFFD",
-    "column_name": "the column whose value cannot be held",
-    "reason": "why",
-    "row_key": "the model's key, and the row's versions",
-    "original": "the value as it came: byte for byte, if it is text",
-    "row": "the whole row, for reading",
 }
 
 
@@ -89,16 +67,16 @@ schema. Rows, rejects and the ledger's entry of a delivery are written in one tr
 
 As it is made for {EVENTS.name}:
 
-{_sql(_created(EVENTS, "replace"))}
+{records.sql(_created(EVENTS, "replace"))}
 
 and for {PERSONS.name}, which are merged by their key:
 
-{_sql(_created(PERSONS, "merge"))}
+{records.sql(_created(PERSONS, "merge"))}
 
 Where `{_inserted_at().name}` is among the export's `columns`, the table gets an index on it, and
 an interval's rows are found by it:
 
-{_sql(_created(EVENTS, "replace", "_inserted_at")[-1:])}
+{records.sql(_created(EVENTS, "replace", "_inserted_at")[-1:])}
 
 A table of your own may have other columns beside the export's, if they take NULL or have a default,
 other indexes, constraints, triggers, and partitions. What it must have: the model's key among its
@@ -124,7 +102,7 @@ JSON as it is written.
 
 `{ledger.LEDGER}` has an entry for each interval that was delivered:
 
-{table(("column", "type", "meaning"), _described(ledger.DEFINITION, _LEDGER))}
+{table(("column", "type", "meaning"), records.described(ledger.DEFINITION, _LEDGER))}
 
 The primary key is of the first four. What was delivered last night:
 
@@ -139,7 +117,7 @@ ORDER BY delivered_at;
 
 `{rejects.rejects_of("<table>")}` has a row for each value that cannot be held:
 
-{table(("column", "type", "meaning"), _described(rejects.DEFINITION, _REJECTS))}
+{table(("column", "type", "meaning"), records.described(rejects.DEFINITION, records.REJECTS))}
 
 Materializing an interval again replaces its rejects as well. Which values these are:
 [rejects](../howto/rejects.md).
@@ -181,7 +159,7 @@ The newest row of each key stays, whichever interval it came in. The interval's 
 temporary table; of several with one key the newest counts. It is inserted, or it updates the row
 that is there, if its versions are greater, compared one after the other:
 
-{_versions()}
+{records.versions()}
 
 Equal versions change nothing, and an older interval that is delivered later overwrites nothing
 newer. Intervals may be delivered in any order, or again.
@@ -225,10 +203,6 @@ def _created(model: Model, mode: WriteMode, *more: str) -> list[str]:
     return [f"{statement.as_string()};" for statement in made]
 
 
-def _sql(statements: Iterable[str]) -> str:
-    return "```sql\n" + "\n".join(statements) + "\n```"
-
-
 def _inserted_at() -> Column:
     return next(column for column in EVENTS.columns if column.source_name == EVENTS.membership[0])
 
@@ -247,20 +221,9 @@ def _types() -> list[tuple[str, str, str]]:
     ]
 
 
-def _described(definition: str, meanings: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Each column of a CREATE TABLE with its meaning. Raises KeyError for one without."""
-    found = re.findall(
-        r'^    "?([a-z_0-9]+)"? ([A-Z0-9\[\]]+(?: WITH TIME ZONE)?)', definition, re.M
-    )
-    return [(code(name), code(type_), meanings[name]) for name, type_ in found]
-
-
 def _compared() -> list[tuple[str, ...]]:
-    defaults: dict[str, list[str]] = {mode: [] for mode in get_args(WriteMode)}
-    for model in MODELS.values():
-        defaults["merge" if model.versions else "replace"].append(model.name)
     return [
-        ("default for", *(", ".join(names) for names in defaults.values())),
+        ("default for", *records.default_for().values()),
         (
             "an interval again",
             "replaces its rows",
@@ -270,14 +233,6 @@ def _compared() -> list[tuple[str, ...]]:
         ("a key that stands in two intervals", "stands twice", "stands once", "stands twice"),
         ("needs", "the model's key", "a primary key, and versions", "the model's key"),
     ]
-
-
-def _versions() -> str:
-    return "\n".join(
-        f"- {model.name}: {', then '.join(map(code, model.versions))}"
-        for model in MODELS.values()
-        if model.versions
-    )
 
 
 def _rights() -> list[tuple[str, ...]]:
