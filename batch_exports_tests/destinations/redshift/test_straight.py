@@ -17,7 +17,7 @@ from batch_exports.local.redshift.internal_errors import scan_error
 from batch_exports.local.redshift.refusal import Refusal
 from batch_exports.local.redshift.server import Emulator
 from batch_exports.local.seaweedfs import Server
-from batch_exports.models import EVENTS
+from batch_exports.models import EVENTS, PERSONS
 from batch_exports.sources.source import Selection
 from batch_exports.transform.filters import RowFilter
 from batch_exports_tests.destinations.redshift.adapter import RedshiftAdapter
@@ -64,6 +64,10 @@ class Lane:
         return [files.manifest for files in self.files.source.deliveries(HOUR)]
 
 
+def storage(type_: pa.DataType) -> pa.DataType:
+    return type_.storage_type if isinstance(type_, pa.BaseExtensionType) else type_
+
+
 @pytest.fixture
 def lane(by_copy: RedshiftAdapter, redshift: Emulator, s3_server: Server) -> Callable[..., Lane]:
     def begin(**settings: Any) -> Lane:
@@ -102,6 +106,31 @@ def test_other_columns_than_the_files(lane: Callable[..., Lane]) -> None:
     assert way == "straight"
     names = [column.name for column in FEW]
     assert there.table.read(destination, HOUR) == as_rows(delivered.select(names))
+
+
+def test_rows_are_merged(lane: Callable[..., Lane]) -> None:
+    """Of two deliveries in one load the newest row of each key counts."""
+    there = lane()
+    selection = Selection(PERSONS, PERSONS.select((), "redshift"), "created_at")
+    files = replace(there.files.destination, projection=selection)
+    there = replace(there, files=replace(there.files, destination=files))
+    for half, version in ((0, 2), (1, 1)):
+        row = dict.fromkeys(selection.schema.names) | {
+            "team_id": 1,
+            "distinct_id": "x",
+            "person_id": "p",
+            "properties": f'{{"of":{half}}}',
+            "created_at": HALVES[half].start,
+            "person_distinct_id_version": 1,
+            "person_version": version,
+        }
+        columns = [pa.array([row[field.name]], storage(field.type)) for field in selection.schema]
+        rows = pa.Table.from_arrays(columns, selection.schema.names).cast(selection.schema)
+        files.write(rows.to_reader(), HALVES[half], f"run-{half}")
+    _, way = there.load(selection, write_mode="merge")
+    assert way == "straight"
+    query = "SELECT person_version, JSON_SERIALIZE(properties) AS properties FROM {table}"
+    assert there.table.execute(query) == [{"person_version": 2, "properties": '{"of":0}'}]
 
 
 def test_json_as_text(lane: Callable[..., Lane]) -> None:
