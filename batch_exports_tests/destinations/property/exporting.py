@@ -100,6 +100,7 @@ class Exporting:
         """A connection breaks after so many bytes, or at the answer to them."""
         run_id = self._next_run()
         with self._step():
+            after += self._place.greeting_bytes
             self._proxy.add(TcpFault(direction="up", do="reset", after=after, forward=forward))
             outcome = self._write_through_proxy(run, run_id)
             assert isinstance(outcome, Delivery | Transient), outcome

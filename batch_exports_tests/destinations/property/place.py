@@ -20,6 +20,11 @@ class Place(Protocol):
         """Whether of two runs at once one may have to be tried again."""
         ...
 
+    @property
+    def greeting_bytes(self) -> int:
+        """At most so many are sent before a session has begun."""
+        ...
+
     def open(self, shape: Shape) -> AbstractContextManager[RealTable]:
         """The table in a session of its own; nothing is there yet."""
         ...

@@ -78,7 +78,7 @@ class RealTable:
 
     def _rows(self) -> Counter[Landed]:
         fields = list(self.shape.projection.schema)
-        shown = [sql.SQL(_shown(f.type)).format(sql.Identifier(f.name)) for f in fields]
+        shown = [sql.SQL(self.shown(f.type)).format(sql.Identifier(f.name)) for f in fields]
         return Counter(
             tuple(comparable(value, field.type) for value, field in zip(row, fields, strict=True))
             for row in self.select(sql.SQL(", ").join(shown), NAME)
@@ -87,6 +87,15 @@ class RealTable:
     def _runs(self) -> dict[int, str]:
         found = self.select(sql.SQL("interval_start, run_id"), "_batch_exports_ledger")
         return {STARTS[start]: run_id for start, run_id in found}
+
+    def shown(self, type_: pa.DataType) -> LiteralString:
+        """What to select of a column of that type: times of all years, which Python's do not
+        reach, documents and lists as JSON."""
+        if type_.equals(TIMESTAMP):
+            return "(extract(epoch FROM {}) * 1000000)::bigint"
+        if pa.types.is_list(type_):
+            return "to_json({})::text"
+        return "{}::text" if type_.equals(JSON) else "{}"
 
     def findings(self) -> Counter[Finding]:
         texts = {
@@ -117,12 +126,3 @@ class RealTable:
             sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value))
             for name, value in zip(self.shape.projection.model.key, key, strict=True)
         )
-
-
-def _shown(type_: pa.DataType) -> LiteralString:
-    """Times of all years, which Python's do not reach."""
-    if type_.equals(TIMESTAMP):
-        return "(extract(epoch FROM {}) * 1000000)::bigint"
-    if pa.types.is_list(type_):
-        return "to_json({})::text"
-    return "{}::text" if type_.equals(JSON) else "{}"

@@ -142,15 +142,15 @@ class Source:
         return tuple(row for row in self.rows if row.interval == interval)
 
     def read(self, interval: int) -> pa.Table:
-        return _to_arrow(self.of(interval), self.shape.projection.schema)
+        return to_arrow(self.of(interval), self.shape.projection.schema)
 
     def key_reader(self, interval: int) -> KeyReader:
         projection = self.shape.projection
         schema = pa.schema([projection.schema.field(name) for name in projection.identity])
-        return lambda: nullcontext(_to_arrow(self.of(interval), schema).to_reader(4))
+        return lambda: nullcontext(to_arrow(self.of(interval), schema).to_reader(4))
 
 
-def _to_arrow(rows: Sequence[SourceRow], schema: pa.Schema) -> pa.Table:
+def to_arrow(rows: Sequence[SourceRow], schema: pa.Schema) -> pa.Table:
     arrays = [_array(f.type, [row.values[f.name].sent for row in rows]) for f in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
 

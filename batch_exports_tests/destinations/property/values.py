@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
 from typing import Any, Literal
 
@@ -81,9 +82,11 @@ _FINE_JSON = [
     # What PostgreSQL cannot compress, so that few rows fill a block.
     *(_json(json.dumps({"noise": Random(n).randbytes(900).hex()}).encode()) for n in range(2)),
 ]
+# With the longest string that SUPER holds; as text it is longer than VARCHAR.
+_LONGEST_JSON = b'{"longest": "' + b"x" * 65_535 + b'"}'
 _FINE_JSON_OF: dict[Kind, list[Value]] = {
     "postgres": [_json(b"[1e400]")],
-    "redshift": [_json(b'{"longest": "' + b"x" * 65_535 + b'"}'), _json(b"[1e300]")],
+    "redshift": [_json(_LONGEST_JSON), _json(b"[1e300]")],
 }
 _BAD_JSON = [
     _json(b'{"a\\u0000": 1}', b'{"a\\ufffd": 1}', "replaced"),
@@ -128,6 +131,8 @@ def _fine_values(column: Column, kind: Kind) -> list[Value]:
         values = [plain(n) for n in (None, 0, -1, 1_700_000_000_123_456, _YEAR_10000)]
     elif pa.types.is_integer(column.type):
         values = [plain(n) for n in (None, 0, -1, 2**31 - 1, -(2**31))]
+    elif pa.types.is_decimal(column.type):
+        values = [plain(Decimal(n) if n else None) for n in ("", "0", "-0.000000001", "9" * 29)]
     elif pa.types.is_boolean(column.type):
         values = [plain(n) for n in (None, True, False)]
     elif pa.types.is_floating(column.type):
@@ -164,6 +169,8 @@ def _beyond_redshift(column: Column) -> list[Value]:
     """What PostgreSQL holds: VARCHAR counts bytes, and years have four digits."""
     if column.type.equals(TIMESTAMP):
         return [Value(_YEAR_10000, None, "rejected")]
+    if column.type.equals(JSON) and "redshift" in column.types:
+        return [Value(_LONGEST_JSON, None, "rejected")]
     if not pa.types.is_string(column.type):
         return []
     if column.types.get("redshift") == "VARCHAR(200)":

@@ -23,6 +23,7 @@ class PostgresPlace:
     made_by_user: bool
 
     one_of_two_may_fail = False
+    greeting_bytes = 0  # what fails then is told like all else
 
     @contextmanager
     def open(self, shape: Shape) -> Iterator[PostgresTable]:

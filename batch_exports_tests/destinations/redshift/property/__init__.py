@@ -1,0 +1,1 @@
+"""The property test of deliveries to Redshift: what is its own."""
