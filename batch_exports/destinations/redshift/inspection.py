@@ -15,7 +15,10 @@ from batch_exports.destinations.redshift.table import Table
 from batch_exports.models import Projection
 
 _EXAMPLES = 10
-_REMEDY = "Export the membership column as well, by which rows are found in any case."
+_REMEDY = (
+    "Empty the table and materialize its partitions again, with the membership column among the "
+    "columns, by which rows are found in any case."
+)
 
 
 def inspect_rows(
