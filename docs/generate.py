@@ -6,7 +6,14 @@ python -m docs.generate
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import components, destination_postgres, destination_s3, rows
+from docs import (
+    components,
+    destination_postgres,
+    destination_redshift,
+    destination_s3,
+    redshift_write_modes,
+    rows,
+)
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by `make docs` from the code: change that, not this file. -->\n\n"
@@ -23,6 +30,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "s3-manifest.md": destination_s3.manifest,
     "postgres-tables.md": destination_postgres.tables,
     "postgres-write-modes.md": destination_postgres.write_modes,
+    "redshift-tables.md": destination_redshift.tables,
+    "redshift-write-modes.md": redshift_write_modes.write_modes,
 }
 
 
