@@ -22,6 +22,11 @@ _POSTGRES = """\
 type: batch_exports.PostgresConnection
 attributes: {{name: {0}, host: db.example.com, database: d, user: u, password: {{env: HOME}}}}
 """
+_REDSHIFT = """\
+type: batch_exports.RedshiftConnection
+attributes: {{name: {0}, host: db.example.com, database: d, user: u, password: {{env: HOME}}}}
+"""
+_WRITTEN_WITH = {"PostgresBatchExport": _POSTGRES, "RedshiftBatchExport": _REDSHIFT}
 _SOURCE = "type: batch_exports.LakeSource\nattributes: {{name: {0}, path: ., connection: null}}\n"
 
 
@@ -78,12 +83,17 @@ def completed(example: str) -> str:
     """The example with the connections and sources that it refers to and does not show."""
     documents = list(yaml.safe_load_all(example))
     there = {document["attributes"]["name"] for document in documents}
-    wanted = {
-        attributes[field]: _POSTGRES if field == "connection" and "Postgres" in kind else template
-        for kind, attributes in (document.values() for document in documents)
-        for field, template in (("connection", _S3), ("source", _SOURCE))
-        if attributes.get(field)
-    }
+    wanted: dict[str, str] = {}
+    for kind, attributes in (document.values() for document in documents):
+        own = _WRITTEN_WITH.get(kind.removeprefix("batch_exports."), _S3)
+        stage = attributes.get("stage", {})
+        for named, field, template in (
+            (attributes, "connection", own),
+            (attributes, "source", _SOURCE),
+            (stage, "connection", _S3),
+        ):
+            if named.get(field):
+                wanted[named[field]] = template
     missing = [template.format(name) for name, template in wanted.items() if name not in there]
     return "---\n".join([example, *missing])
 

@@ -71,6 +71,8 @@ See also [tables](postgres-tables.md), [write modes](postgres-write-modes.md).
 
 {_export(RedshiftBatchExport)}
 
+See also [tables](redshift-tables.md), [write modes](redshift-write-modes.md).
+
 {_mapping("stage", StageModel)}
 
 {_mapping("authorization", AuthorizationModel)}

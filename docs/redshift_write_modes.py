@@ -166,7 +166,9 @@ ledger tells, and the `row_count` check fails for it:
   interval wrote, such as those of another interval or of yours. They were replaced.
 
 Both are told from the number of rows: those that were deleted, those that the ledger says were
-delivered, and those of the table. Export the membership column as well: then neither can happen.
+delivered, and those of the table. With the membership column among the columns neither can happen.
+To get there, and to be rid of rows that were left behind: empty the table, and materialize its
+partitions again.
 
 A table has one export alone: another one that would replace its rows is refused.
 

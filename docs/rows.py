@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from batch_exports.checks import CHECKS, CHECKS_OF_MERGES, CHECKS_OF_RESOLVED
 from batch_exports.components.batch_export import PropertyFilterModel
-from batch_exports.destinations.postgres.types import made_type
+from batch_exports.destinations.postgres import types as postgres_types
+from batch_exports.destinations.redshift import types as redshift_types
 from batch_exports.models import JSON, MODELS, Column, Model, type_name
 from batch_exports.transform.filters import Operator, PropertyFilter, Value
 from docs.fields import code, field_table, paragraphs, table
@@ -26,7 +27,10 @@ _EXAMPLES: Mapping[Operator, tuple[Value, ...]] = {
     "is_set": (None,),
     "is_not_set": (None,),
 }
-_TABLE_TYPES: Mapping[str, Callable[[Column], str]] = {"postgres": made_type}
+_TABLE_TYPES: Mapping[str, Callable[[Column], str]] = {
+    "postgres": postgres_types.made_type,
+    "redshift": redshift_types.made_type,
+}
 
 _MODELS = """
 # Models
