@@ -115,8 +115,8 @@ def test_setup_sql(demo: Path, run: Command) -> None:
     ("words", "problem"),
     [
         (("setup-sql", "events_archive"), "'events_archive' is a S3BatchExport"),
-        (("setup-sql", "nothing"), "there is no export 'nothing'. There is: events_archive, "),
-        (("test", "nothing"), "there is no export 'nothing'. There is: events_archive, "),
+        (("setup-sql", "nothing"), "there is no export 'nothing'. There is: amplitude_files, "),
+        (("test", "nothing"), "there is no export 'nothing'. There is: amplitude_files, "),
     ],
 )
 def test_an_export_that_it_is_not_for(

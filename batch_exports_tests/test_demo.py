@@ -1,14 +1,18 @@
 """The README's first command, as a user runs it, and what an independent reader then finds."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
+import redshift_connector
 
 from batch_exports.local import parts, postgres_server, seaweedfs
 from batch_exports.local.sample_events import END, START
@@ -74,7 +78,7 @@ def rows(query: str) -> list[tuple[object, ...]]:
 def test_says_what_landed_where(demo: Demo) -> None:
     total = rows(f"select count(*) from {demo.lake}")[0][0]
     assert f"all 72 partitions {total:>9} {total:>8}" in demo.output
-    assert "102 of 102 partitions are good" in demo.output
+    assert "123 of 123 partitions are good" in demo.output
     assert demo.output.splitlines()[-1] == "See them in Dagster: make ui"
 
 
@@ -159,6 +163,76 @@ def test_every_key_stands_in_its_newest_version(
     assert ours == theirs
 
 
+@contextmanager
+def cluster(state: Path) -> Iterator[Callable[[str], list[list[object]]]]:
+    """Asks the emulator of Redshift by AWS's own driver, as the exporter."""
+    found = parts.environment(state)
+    told = {name: found[f"BATCH_EXPORTS_LOCAL_REDSHIFT_{name.upper()}"] for name in
+            ("host", "port", "database", "user", "password", "root_cert")}  # fmt: skip
+    connect = partial(redshift_connector.connect, host=told["host"], port=int(told["port"]))
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        connect_with(environment, connect, told) as connection,
+        connection.cursor() as cursor,
+    ):
+
+        def ask(query: str) -> list[list[object]]:
+            cursor.execute(query)
+            return [list(row) for row in cursor.fetchall()]
+
+        yield ask
+
+
+def connect_with(
+    environment: pytest.MonkeyPatch,
+    connect: "Callable[..., redshift_connector.Connection]",
+    told: dict[str, str],
+) -> "redshift_connector.Connection":
+    """The driver trusts what OpenSSL's variable names."""
+    environment.setenv("SSL_CERT_FILE", told["root_cert"])
+    return connect(
+        database=told["database"],
+        user=told["user"],
+        password=told["password"],
+        ssl=True,
+        sslmode="verify-full",
+    )
+
+
+def test_redshift_holds_the_same(demo: Demo) -> None:
+    with cluster(demo.state) as ask:
+        events = ask(
+            "SELECT uuid, event, distinct_id, team_id, timestamp FROM exports.events ORDER BY uuid"
+        )
+        persons = ask(
+            "SELECT team_id, distinct_id, person_id, person_version FROM exports.persons "
+            "ORDER BY team_id, distinct_id"
+        )
+        sessions = ask(
+            "SELECT session_id, pageview_count, urls FROM exports.sessions ORDER BY session_id"
+        )
+        loads = ask("SELECT COUNT(*), COUNT(DISTINCT uuid) FROM exports.amplitude_events")
+        (unresolved,) = ask("SELECT COUNT(*) FROM exports.resolved_ids WHERE in_cycle")[0]
+    in_lake = rows(
+        f"select uuid, event, distinct_id, team_id, timestamp from {demo.lake} "
+        "where event <> '$feature_interaction' order by uuid"
+    )
+    assert [tuple(row) for row in events] == in_lake
+    in_table = in_postgres(
+        demo.state,
+        "select team_id, distinct_id, person_id, person_version from exports.persons "
+        "order by team_id, distinct_id",
+    )
+    assert [tuple(row) for row in persons] == in_table
+    in_table = in_postgres(
+        demo.state,
+        "select session_id, pageview_count, urls from exports.sessions order by session_id",
+    )
+    assert [(key, count, json.loads(str(urls))) for key, count, urls in sessions] == in_table
+    assert loads == [[361, 361]]
+    assert unresolved == 0
+
+
 def test_every_interval_has_a_manifest_even_without_rows(demo: Demo) -> None:
     hours = int((END - START).total_seconds()) // 3600
     manifests = rows(
@@ -180,7 +254,7 @@ def test_a_second_run_lands_nothing_twice(demo: Demo) -> None:
     assert len(entries) == 3 + 12 + 12
     again = run_demo(demo.state)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "102 of 102 partitions are good" in again.stdout
+    assert "123 of 123 partitions are good" in again.stdout
     assert "delivering" not in again.stderr
     assert etags(demo.state) == before
     assert set(in_postgres(demo.state, ledger)) == entries
