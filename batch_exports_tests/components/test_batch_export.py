@@ -10,11 +10,18 @@ from batch_exports.checks import CHECKS, CHECKS_OF_MERGES
 from batch_exports.definitions import load_definitions
 from batch_exports.local.postgres_server import Server
 from batch_exports.models import EVENTS
+from batch_exports_tests.conftest import ROLE_ARN
 
 ARCHIVE = dg.AssetKey(["s3", "events_archive"])
 DAILY = dg.AssetKey(["s3", "purchases_daily"])
 PERSONS = dg.AssetKey(["postgres", "persons_table"])
 TABLES = [dg.AssetKey(["postgres", f"{name}_table"]) for name in ("events", "sessions")]
+AMPLITUDE = dg.AssetKey(["s3", "amplitude_files"])
+LOADS = dg.AssetKey(["redshift", "amplitude_loads"])
+MERGED_IDS = dg.AssetKey(["redshift", "merged_ids"])
+CLUSTER = [
+    dg.AssetKey(["redshift", f"{name}_redshift"]) for name in ("events", "persons", "sessions")
+]
 LAKE = dg.AssetKey(["lake", "events"])
 
 
@@ -35,6 +42,15 @@ def demo(postgres_server: Server) -> dg.Definitions:
             "POSTGRES_PASSWORD": "secret",
             "POSTGRES_ROOT_CERT": str(postgres_server.root_certificate),
             "POSTGRES_SCHEMA": "exports",
+            "REDSHIFT_HOST": "127.0.0.1",
+            "REDSHIFT_PORT": "5439",
+            "REDSHIFT_DATABASE": "dev",
+            "REDSHIFT_USER": "exporter",
+            "REDSHIFT_PASSWORD": "secret",
+            "REDSHIFT_ROOT_CERT": str(postgres_server.root_certificate),
+            "REDSHIFT_SCHEMA": "exports",
+            "REDSHIFT_ROLE_ARN": ROLE_ARN,
+            "AMPLITUDE": "/amplitude",
         }.items():
             environment.setenv(f"BATCH_EXPORTS_LOCAL_{name}", value)
         return load_definitions()
@@ -95,6 +111,17 @@ def test_the_exports_of_the_demo(demo: dg.Definitions) -> None:
         "first": "2026-11-01-00:00",
         "last": "2026-11-03-18:00",
     }
+    assert told(spec_of(demo, LOADS)) == {
+        "group": "exports",
+        "kinds": ["redshift"],
+        "owners": ["team:data"],
+        "tags": {"model": "amplitude_events", "destination": "redshift"},
+        "deps": ["s3/amplitude_files"],
+        "uri": "redshift://cluster/exports/amplitude_events",
+        "partitions": 3,
+        "first": "2026-11-01-10:00",
+        "last": "2026-11-01-10:20",
+    }
 
 
 def test_columns_of_a_table_have_its_types(demo: dg.Definitions) -> None:
@@ -144,9 +171,12 @@ def test_the_code_reference_is_the_place_in_yaml(
 
 def test_each_has_its_checks_its_job_and_its_schedule(demo: dg.Definitions) -> None:
     keys = demo.resolve_asset_graph().asset_check_keys
-    assets = [ARCHIVE, DAILY, PERSONS, *TABLES]
-    merged = {dg.AssetCheckKey(a, n) for a in (PERSONS, TABLES[1]) for n in CHECKS_OF_MERGES}
-    assert keys == {dg.AssetCheckKey(a, n) for a in assets for n in CHECKS} | merged
+    assets = [ARCHIVE, DAILY, PERSONS, *TABLES, *CLUSTER, AMPLITUDE, LOADS, MERGED_IDS]
+    merges = (PERSONS, TABLES[1], *CLUSTER[1:])
+    merged = {dg.AssetCheckKey(asset, name) for asset in merges for name in CHECKS_OF_MERGES}
+    others = {dg.AssetCheckKey(AMPLITUDE, "event_time"), dg.AssetCheckKey(MERGED_IDS, "cycles")}
+    usual = {dg.AssetCheckKey(asset, name) for asset in assets for name in CHECKS}
+    assert keys == usual | merged | others
     for name in (key.path[-1] for key in assets):
         schedule = demo.resolve_schedule_def(f"{name}_schedule")
         assert schedule.job_name == f"{name}_job"
