@@ -7,7 +7,7 @@ from typing import get_args
 import pyarrow as pa
 
 from batch_exports.checks import CHECKS, CHECKS_OF_MERGES, CHECKS_OF_RESOLVED
-from batch_exports.components.batch_export import PropertyFilterModel
+from batch_exports.components.event_filters import PropertyFilterModel
 from batch_exports.destinations.postgres import types as postgres_types
 from batch_exports.destinations.redshift import types as redshift_types
 from batch_exports.models import JSON, MODELS, Column, Model, type_name

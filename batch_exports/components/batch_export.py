@@ -14,10 +14,12 @@ from batch_exports.automation.partitions import build_partitions
 from batch_exports.automation.schedules import build_schedule
 from batch_exports.checks import build_checks
 from batch_exports.components.columns import column_lineage, column_schema
+from batch_exports.components.description import describe
+from batch_exports.components.event_filters import PropertyFilterModel, row_filter
 from batch_exports.components.loading import check_load, find_loaded, loaded_model
 from batch_exports.components.references import find
 from batch_exports.components.source import Source
-from batch_exports.components.yaml_component import YamlComponent, YamlModel
+from batch_exports.components.yaml_component import YamlComponent
 from batch_exports.destinations.delivery import Destination
 from batch_exports.errors import ConfigurationError
 from batch_exports.export import Export, Extraction
@@ -26,7 +28,6 @@ from batch_exports.io_manager import BatchExportIOManager
 from batch_exports.models import MODELS, Column, Model, type_name
 from batch_exports.sources.source import Selection
 from batch_exports.transform.capabilities import OnUnrepresentable
-from batch_exports.transform.filters import Operator, PropertyFilter, RowFilter
 
 # Dagster finds subclasses by their base, which mypy wants to be concrete.
 _ANY_SOURCE: Any = Source
@@ -34,20 +35,6 @@ _ANY_SOURCE: Any = Source
 _RETRIES = dg.RetryPolicy(
     max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
-
-
-class PropertyFilterModel(YamlModel):
-    """A condition on a property; see the reference of filters."""
-
-    key: str = Field(description="Name of the property.")
-    type: Literal["event", "person"] = Field(
-        "event",
-        description="event: the event's own properties; person: its person's, as of the event.",
-    )
-    operator: Operator = Field("exact", description="How the property is compared with the value.")
-    value: Any = Field(
-        None, description="Text, number, true, false or a list; none for is_set and is_not_set."
-    )
 
 
 class BatchExport(YamlComponent):
@@ -201,7 +188,7 @@ class BatchExport(YamlComponent):
             model,
             model.select(self._columns, self.kind),
             self._membership(model),
-            self._filters(model),
+            row_filter(model, self.include_events, self.exclude_events, self.filters),
         )
         origin = self.source or self.load_from
         assert origin
@@ -253,24 +240,6 @@ class BatchExport(YamlComponent):
             )
         return membership
 
-    def _filters(self, model: Model) -> RowFilter:
-        given = {
-            "include_events": self.include_events,
-            "exclude_events": self.exclude_events,
-            "filters": self.filters,
-        }
-        if not model.has_events and (field := next((n for n, v in given.items() if v), None)):
-            raise ConfigurationError(
-                field,
-                f"the model {model.name} has no events to filter.",
-                remedy="Leave it out.",
-            )
-        return RowFilter(
-            tuple(self.include_events),
-            tuple(self.exclude_events),
-            tuple(PropertyFilter(f.key, f.type, f.operator, f.value) for f in self.filters),
-        )
-
     def _asset(self, export: Export) -> dg.AssetsDefinition:
         @dg.asset(
             key=export.key,
@@ -281,7 +250,14 @@ class BatchExport(YamlComponent):
             pool=self.pool,
             retry_policy=_RETRIES,
             backfill_policy=dg.BackfillPolicy.multi_run(self.partitions_per_run),
-            description=self._description(export),
+            description=describe(
+                export,
+                place=self.asset_metadata["dagster/uri"],
+                rhythm=self.interval
+                if isinstance(self.interval, str)
+                else f"`{export.rhythm.cron}`",
+                timezone=self.timezone,
+            ),
             group_name="exports",
             kinds={self.kind, *self._kinds},
             tags={"model": export.selection.model.name, "destination": self.kind},
@@ -314,23 +290,8 @@ class BatchExport(YamlComponent):
         """The column's type at the destination."""
         return type_name(column.type)
 
-    def _description(self, export: Export) -> str:
-        """What an engineer who meets the asset in the UI wants to know of this export."""
-        rhythm = self.interval if isinstance(self.interval, str) else f"`{export.rhythm.cron}`"
-        told = [
-            export.selection.model.description,
-            f"From `{export.source}` to `{self.asset_metadata['dagster/uri']}`: a partition for "
-            f"each interval ({rhythm}, {self.timezone}), with the rows whose "
-            f"`{export.selection.membership}` lies in it, delivered {self.delay_seconds} s after "
-            "its end.",
-        ]
-        if self.include_events:
-            told.append(f"Only {_listed(self.include_events)}.")
-        if self.exclude_events:
-            told.append(f"Without {_listed(self.exclude_events)}.")
-        if self.filters:
-            told.append(f"Filtered by {_listed([f.key for f in self.filters])}.")
-        return "\n\n".join(told)
+    def _rhythm(self, export: Export) -> str:
+        return self.interval if isinstance(self.interval, str) else f"`{export.rhythm.cron}`"
 
     def _io_manager(self, export: Export) -> dg.IOManagerDefinition:
         @dg.io_manager(required_resource_keys=set(export.destination_resources))
@@ -350,7 +311,3 @@ def _wait_until_due(context: dg.AssetExecutionContext, export: Export) -> None:
     if seconds > 0:
         context.log.info(f"Waiting {seconds:.0f} s: {last} is read {export.delay} after its end.")
         time.sleep(seconds)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
