@@ -35,6 +35,7 @@ from batch_exports.destinations.redshift.loading import Loader
 from batch_exports.destinations.redshift.merged_ids_view import find_cycles, make_view
 from batch_exports.destinations.redshift.preparation import Design, prepare
 from batch_exports.destinations.redshift.presence import Presence, by_source_keys, in_range
+from batch_exports.destinations.redshift.rejected_keys import Rejected
 from batch_exports.destinations.redshift.settlement import Settlement, StagedRows
 from batch_exports.destinations.redshift.stage_area import StageArea
 from batch_exports.destinations.redshift.staging import stage_rows
@@ -303,7 +304,7 @@ class RedshiftDestination:
             self.projection,
             source_keys,
             loader,
-            merge=self._merges,
+            merged_but=Rejected(self.rejects, self.export, interval) if self._merges else None,
         )
 
     def _delivery(self, entry: Entry, interval: DataInterval) -> Delivery:

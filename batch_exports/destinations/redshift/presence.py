@@ -11,6 +11,12 @@ from batch_exports.destinations.delivery import KeyReader
 from batch_exports.destinations.postgres.table import TableName
 from batch_exports.destinations.redshift.fit import Fit
 from batch_exports.destinations.redshift.loading import Loader, Stage, create_stage
+from batch_exports.destinations.redshift.rejected_keys import (
+    Rejected,
+    keep_others,
+    named,
+    with_names,
+)
 from batch_exports.destinations.sift import Sift
 from batch_exports.interval import DataInterval
 from batch_exports.models import Projection
@@ -55,22 +61,28 @@ def by_source_keys(
     source_keys: KeyReader,
     loader: Loader,
     *,
-    merge: bool,
+    merged_but: Rejected | None,
 ) -> Presence:
     """By the keys that the source has, which are put into a stage named `KEYS`.
 
-    They are changed there as they were changed when they were delivered.
+    They are changed there as they were changed when they were delivered. Where rows are merged,
+    those that were rejected are left out: an older row of their key may be in the table.
     """
     model = projection.model
     stage = key_stage(KEYS, fit, projection.identity)
-    create_stage(connection, stage)
+    loaded = named(stage) if merged_but else stage
+    create_stage(connection, loaded)
     sift = Sift(fit.capabilities, OnUnrepresentable.REPLACE, stage.names, keep=lambda _: None)
     with source_keys() as reader:
-        loader.load(connection, stage, sift.clean(batch.select(stage.names) for batch in reader))
+        keys = (batch.select(stage.names) for batch in reader)
+        given = with_names(keys, projection.identity) if merged_but else keys
+        loader.load(connection, loaded, sift.clean(given))
+    if merged_but:
+        keep_others(connection, stage, merged_but)
     rows = _having(table.sql, stage.relation, same_key(table.name, KEYS, model.key))
     counted = _having(stage.relation, table.sql, same_key(table.name, KEYS, model.key))
     return Presence(
-        table, rows, counted if merge else rows, [], model.key, stage.names[len(model.key) :]
+        table, rows, counted if merged_but else rows, [], model.key, stage.names[len(model.key) :]
     )
 
 

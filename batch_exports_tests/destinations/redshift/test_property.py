@@ -22,8 +22,7 @@ from batch_exports_tests.destinations.redshift.property.shapes import SHAPES
 from batch_exports_tests.destinations.redshift.property.tables import ByKeys
 
 OTHERS = os.environ.get("BATCH_EXPORTS_TEST_ACTIONS")
-ACTIONS = {"COPY": 10, "INSERT": 30}
-ACTIONS_A_TABLE = {"COPY": 10, "INSERT": 15}
+ACTIONS = ACTIONS_A_TABLE = {"COPY": 7, "INSERT": 18}
 KILLS_A_TABLE = {"COPY": 0, "INSERT": 1}  # a killed run's hold on S3 lasts too long
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from batch_exports.local.redshift import session
 from batch_exports.local.redshift.server import Emulator
-from batch_exports.local.redshift.statements import Passed, Plan
+from batch_exports.local.redshift.statements import Passed, Plan, plan
 
 STAGE = r'^(COPY|INSERT INTO) "_batch_exports_stage"'
 TABLE = r'^(INSERT|MERGE) INTO "test_\w+"."events"'
@@ -46,7 +46,6 @@ def hang_up() -> None:
 
 def add_to(monkeypatch: pytest.MonkeyPatch, pattern: str, addition: str) -> None:
     """A server that does a little more than it was told to, after each such statement."""
-    plan = session.plan
 
     def plan_more(statement: str, in_transaction: bool) -> Plan:
         planned = plan(statement, in_transaction)

@@ -15,7 +15,7 @@ from batch_exports.local.redshift.copy_statement import Copy
 from batch_exports.local.redshift.transfer import run_copy
 from batch_exports.transform.parquet import ParquetFormat
 from batch_exports_tests.destinations.redshift.faults.statements import STAGE, add_to, upon
-from batch_exports_tests.destinations.redshift.faults.trial import Trial
+from batch_exports_tests.destinations.redshift.faults.trial import Trial, to
 from batch_exports_tests.destinations.redshift.faults.ways import APPEND, KEY, MERGE, RANGE, Way
 from batch_exports_tests.destinations.rows import HOUR
 
@@ -144,3 +144,16 @@ def test_a_ledger_that_tells_another_count(try_out: TryOut, way: Way) -> None:
     assert trial.problems(HOUR, trial.latest) == (told,)
     trial.deliver()
     trial.assert_delivered()
+
+
+def test_a_rejected_row_whose_key_is_there(try_out: TryOut) -> None:
+    """It is neither missing from the table nor newer than what is there."""
+    trial = try_out(MERGE.by("INSERT"))
+    rejected = trial.way.rows([59], lambda _: 9)
+    name = rejected.schema.get_field_index("distinct_id")
+    rejected = rejected.set_column(name, rejected.schema.field(name), pa.array(["user 60"]))
+    trial.latest = pa.concat_tables([trial.latest, rejected])
+    trial.deliver()
+    trial.assert_delivered()
+    versions = to(trial.adapter, trial.way).versions(HOUR, trial.keys(trial.latest))
+    assert (versions.rows, versions.stale) == (57, 0)

@@ -19,7 +19,7 @@ from batch_exports_tests.destinations.redshift.faults.ways import (
     RANGE,
     Way,
 )
-from batch_exports_tests.faults import FaultProxy, HttpFault
+from batch_exports_tests.faults import SLOW_DOWN, FaultProxy, HttpFault
 
 TryOut = Callable[[Way], Trial]
 
@@ -84,14 +84,13 @@ def test_s3_that_refuses_the_cluster(
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "words"),
+    ("request_line", "status", "body", "kind", "words"),
     [
-        (503, HttpFault(request="").body, Transient, "SlowDown"),
-        (403, _ACCESS_DENIED, Terminal, "AccessDenied.*Allow these actions"),
+        ("^PUT .*/manifest$", 503, SLOW_DOWN, Transient, "SlowDown"),
+        ("^POST .*uploads", 403, _ACCESS_DENIED, Terminal, "AccessDenied.*Allow these actions"),
     ],
     ids=["503", "403"],
 )
-@pytest.mark.parametrize("request_line", ["^PUT .*/manifest$", "^POST .*uploads"])
 def test_s3_that_refuses_the_run(
     try_out: TryOut,
     s3_line: FaultProxy,

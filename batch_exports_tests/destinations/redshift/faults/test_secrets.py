@@ -47,6 +47,6 @@ def test_keys_are_told_to_copy_alone(
         *shown,
         *capfd.readouterr(),
         caplog.text,
-        repr(trial.destination(authorization=keys).copy_from.authorization),
+        repr(keys),
     ]
     assert not any(hidden in text for text in texts for hidden in (secret, password))

@@ -1,7 +1,7 @@
 """One interval on its way to a table: what is there before it, and what must be there after."""
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from batch_exports.destinations.delivery import Delivery
+from batch_exports.destinations.delivery import Delivery, KeyReader
 from batch_exports.destinations.postgres.ledger import LEDGER
 from batch_exports.destinations.postgres.rejects import rejects_of
 from batch_exports.destinations.redshift.destination import RedshiftDestination
@@ -105,12 +105,12 @@ class Trial:
 
     def problems(self, interval: DataInterval, rows: pa.Table) -> tuple[str, ...]:
         """What the check of the row count says, where the source has these rows."""
+        destination = to(self.adapter.by("INSERT"), self.way)
+        return destination.inspect(interval, source_keys=self.keys(rows)).problems
 
-        @contextmanager
-        def keys() -> Generator[pa.RecordBatchReader, None, None]:
-            yield stream(rows.select(list(self.way.projection.identity)))
-
-        return to(self.adapter.by("INSERT"), self.way).inspect(interval, source_keys=keys).problems
+    def keys(self, rows: pa.Table) -> KeyReader:
+        """Those of a source that has these rows."""
+        return lambda: nullcontext(stream(rows.select(list(self.way.projection.identity))))
 
     def state(self) -> dict[str, list[Row]]:
         """All that readers may look at."""

@@ -27,22 +27,13 @@ class RedshiftTable(RealTable):
             for field in self.shape.projection.schema
             if field.type.equals(JSON) or pa.types.is_string(field.type)
         }
-        columns = sql.SQL(
-            "interval_start, number, part, action, column_name, "
-            "encode(original::text::bytea, 'escape')"
-        )
-        originals: dict[tuple[int, int, str, str], bytes] = {}
-        nulls: set[tuple[int, int, str, str]] = set()
+        columns = sql.SQL("interval_start, number, part, action, column_name, original::bytea")
+        originals: dict[tuple[int, int, str, str], list[bytes | None]] = {}
         found = self.select(columns, f"{NAME}_rejects")
-        for start, number, _, action, name, digits in sorted(found, key=lambda row: row[:3]):
-            finding = (STARTS[start], number, action, name)
-            if digits is None:
-                nulls.add(finding)
-            originals[finding] = originals.get(finding, b"") + bytes.fromhex(digits or "")
+        for start, number, _, action, name, original in sorted(found, key=lambda row: row[:3]):
+            parts = originals.setdefault((STARTS[start], number, action, name), [])
+            parts.append(original if name in texts else None)
         return Counter(
-            (interval, action, name, original)
-            for (interval, _, action, name), original in (
-                (key, value if key[3] in texts and key not in nulls else None)
-                for key, value in originals.items()
-            )
+            (interval, action, name, None if None in parts else b"".join(filter(None, parts)))
+            for (interval, _, action, name), parts in originals.items()
         )
