@@ -28,6 +28,14 @@ attributes: {{name: {0}, host: db.example.com, database: d, user: u, password: {
 """
 _WRITTEN_WITH = {"PostgresBatchExport": _POSTGRES, "RedshiftBatchExport": _REDSHIFT}
 _SOURCE = "type: batch_exports.LakeSource\nattributes: {{name: {0}, path: ., connection: null}}\n"
+_DELIVERED = """\
+type: batch_exports.S3BatchExport
+attributes:
+  {{name: {0}, source: {0}_lake, model: events, start: "2026-11-01", connection: {0}_store,
+  bucket_name: b}}
+---
+"""
+_DELIVERED += f"{_SOURCE.replace('{0}', '{0}_lake')}---\n{_S3.replace('{0}', '{0}_store')}"
 
 
 def pages() -> list[Path]:
@@ -80,7 +88,7 @@ def test_yaml_example_loads(example: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def completed(example: str) -> str:
-    """The example with the connections and sources that it refers to and does not show."""
+    """The example with what it refers to and does not show: connections, sources, files."""
     documents = list(yaml.safe_load_all(example))
     there = {document["attributes"]["name"] for document in documents}
     wanted: dict[str, str] = {}
@@ -90,6 +98,7 @@ def completed(example: str) -> str:
         for named, field, template in (
             (attributes, "connection", own),
             (attributes, "source", _SOURCE),
+            (attributes, "load_from", _DELIVERED),
             (stage, "connection", _S3),
         ):
             if named.get(field):
