@@ -100,8 +100,10 @@ def _is_large(found: pa.RecordBatch) -> pa.Array:
 
 
 def _cut(finding: pa.RecordBatch) -> pa.RecordBatch:
-    """One finding as rows of its parts. The shorter columns are empty behind their end."""
-    pieces = {name: _pieces(finding.column(name)[0].as_py()) for name in _LONG}
+    """One finding as rows of its parts. The shorter columns are empty behind their end; what is
+    NULL is so in all parts."""
+    cut = [name for name in _LONG if finding.column(name)[0].is_valid]
+    pieces = {name: _pieces(finding.column(name)[0].as_py()) for name in cut}
     count = max(map(len, pieces.values()))
     columns = {
         name: pa.array([*pieces[name], *[b""] * (count - len(pieces[name]))], pa.binary()).cast(
@@ -115,10 +117,8 @@ def _cut(finding: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _pieces(value: str | bytes | None) -> list[bytes]:
+def _pieces(value: str | bytes) -> list[bytes]:
     """A value in pieces that a part holds; text is cut between its characters."""
-    if value is None:
-        return []
     if isinstance(value, bytes):
         return [value[i : i + _PART_BYTES] for i in range(0, len(value), _PART_BYTES)]
     pieces, rest = [], memoryview(value.encode())
