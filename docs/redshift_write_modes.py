@@ -122,8 +122,8 @@ straight have no files here: COPY reads those that were delivered.
 {records.sql(_TRANSACTION)}
 
 Before it commits, rows are counted: what was staged, what was moved, and by how much the table has
-grown. If they differ, nothing is delivered, and the run is tried again. To delete nothing is not
-tried, and the rejects are inserted where there are any.
+grown. If they differ, nothing is delivered, and the run is tried again. Rows of the table are
+deleted, and rejects inserted, where there are any.
 
 **Locks.** The table of rejects is locked first, which is the export's alone: so intervals of one
 table are moved one after the other, while others read and write the table. Where the database keeps

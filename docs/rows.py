@@ -109,6 +109,8 @@ run alone in the Dagster UI, and reads the destination anew.
   size and ETag of every object with the manifest, and counts rows by the footers of Parquet files.
   Rows of JSON lines are counted only with `verify: deep`, which reads every object whole and
   compares its SHA-256; without it, metadata says `landed_rows: not counted`.
+  Of Redshift it tells of rows that were
+  [left behind or taken over](redshift-write-modes.md#by-keys-alone) as well.
 - `schema` reads the schema of every Parquet file, and the first lines of every JSON lines file.
 - `keys` reads the key columns of every row, and with them the versions of a model that has any: on
   S3, versions of one row may share an interval. It tells of keys that stand twice within one
