@@ -22,7 +22,7 @@ from batch_exports_tests.destinations.redshift.property.shapes import SHAPES
 from batch_exports_tests.destinations.redshift.property.tables import ByKeys
 
 OTHERS = os.environ.get("BATCH_EXPORTS_TEST_ACTIONS")
-ACTIONS = ACTIONS_A_TABLE = {"COPY": 7, "INSERT": 18}
+ACTIONS = ACTIONS_A_TABLE = {"COPY": 7, "INSERT": 12}
 KILLS_A_TABLE = {"COPY": 0, "INSERT": 1}  # a killed run's hold on S3 lasts too long
 
 
@@ -58,8 +58,11 @@ class RedshiftExports(Exports):
         assert any(problems) == (held != sent)
 
 
-@pytest.mark.parametrize("mode", ["COPY", "INSERT"])
-@pytest.mark.parametrize("rows", SHAPES)
+@pytest.mark.parametrize(
+    ("rows", "mode"),
+    # Each way of staging and each of moving; rows of any shape are moved alike.
+    [*((rows, "INSERT") for rows in SHAPES), ("events by range", "COPY"), ("persons", "COPY")],
+)
 def test_every_row_once(
     rows: str,
     mode: str,

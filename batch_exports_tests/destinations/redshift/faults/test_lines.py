@@ -21,8 +21,6 @@ from batch_exports_tests.destinations.redshift.faults.statements import (
 from batch_exports_tests.destinations.redshift.faults.trial import Trial
 from batch_exports_tests.destinations.redshift.faults.ways import (
     APPEND,
-    EVERY_WAY,
-    FEW_WAYS,
     KEY,
     MERGE,
     RANGE,
@@ -34,7 +32,7 @@ from batch_exports_tests.faults import FaultProxy, HttpFault, TcpFault
 TryOut = Callable[[Way], Trial]
 
 
-@pytest.mark.parametrize("way", FEW_WAYS, ids=str)
+@pytest.mark.parametrize("way", [RANGE, KEY.by("INSERT")], ids=str)
 def test_a_source_that_fails_halfway(try_out: TryOut, way: Way) -> None:
     trial = try_out(way)
     with pytest.raises(SourceFailed):
@@ -69,7 +67,8 @@ def test_a_session_that_an_administrator_ends(try_out: TryOut, way: Way) -> None
         (MERGE.by("INSERT"), STAGE),
         (KEY, TABLE),
         (RANGE.by("INSERT"), LEDGER),
-        *((way, COMMIT) for way in FEW_WAYS),
+        (MERGE, COMMIT),
+        (APPEND.by("INSERT"), COMMIT),
     ],
     ids=str,
 )
@@ -103,7 +102,7 @@ def test_an_answer_that_is_lost(try_out: TryOut, line: FaultProxy, way: Way, pat
     trial.assert_delivered()
 
 
-@pytest.mark.parametrize("way", EVERY_WAY, ids=str)
+@pytest.mark.parametrize("way", [KEY, MERGE.by("INSERT"), APPEND], ids=str)
 def test_a_commit_whose_answer_is_lost(try_out: TryOut, line: FaultProxy, way: Way) -> None:
     """The run fails though all is there; trying it again adds nothing."""
     trial = try_out(way)
@@ -138,8 +137,8 @@ def test_a_server_that_goes(
 
 @pytest.mark.parametrize(
     "request_line",
-    ["^PUT .*/lock.json$", r"^PUT .*partNumber=1", r"^POST .*uploadId=", "^PUT .*/manifest$"],
-    ids=["lock", "part", "completion", "manifest"],
+    ["^PUT .*/lock.json$", r"^PUT .*partNumber=1", "^PUT .*/manifest$"],
+    ids=["lock", "part", "manifest"],
 )
 def test_a_line_to_s3_that_breaks(
     try_out: TryOut,
@@ -160,7 +159,7 @@ def test_a_line_to_s3_that_breaks(
     trial.assert_delivered()
 
 
-@pytest.mark.parametrize("way", [RANGE, APPEND], ids=str)
+@pytest.mark.parametrize("way", [APPEND], ids=str)
 def test_s3_that_goes_once_copy_has_read(
     try_out: TryOut, s3_line: FaultProxy, monkeypatch: pytest.MonkeyPatch, way: Way
 ) -> None:

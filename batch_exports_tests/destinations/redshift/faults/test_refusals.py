@@ -50,7 +50,6 @@ def assert_recovers(trial: Trial) -> None:
     ("way", "pattern"),
     [
         (RANGE, STAGE),
-        (RANGE.by("INSERT"), STAGE),
         (RANGE, r'^DELETE FROM "test_\w+"."events"'),
         (KEY.by("INSERT"), TABLE),
         (MERGE, TABLE),
