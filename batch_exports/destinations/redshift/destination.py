@@ -141,7 +141,7 @@ class RedshiftDestination:
             delivery = self._delivery(entry, interval)
             presence = self._presence(connection, table, interval, source_keys)
             if presence is None:
-                return Landed(delivery, rows=None)
+                return Landed(delivery, None, strangers(entry))
             rows, problems = inspect_rows(connection, presence, entry)
             return Landed(delivery, rows, (*problems, *strangers(entry)))
 
