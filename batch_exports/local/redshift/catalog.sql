@@ -122,6 +122,15 @@ BEGIN
         RAISE EXCEPTION 'Super value exceeds export size limit 16MB.' USING ERRCODE = 'XX000';
     END IF;
     PERFORM document::json;
+    -- https://docs.aws.amazon.com/redshift/latest/dg/super-configurations.html
+    IF coalesce(current_setting('emulator.json_parse_dedup_attributes', true), '')
+        NOT IN ('on', 'true', '1')
+        -- PostgreSQL reads keys as text, which has no U+0000.
+        AND replace(document, E'\\u0000', E'\\u0001') IS NOT JSON WITH UNIQUE KEYS
+    THEN
+        RAISE EXCEPTION 'JSON parsing error: an object has an attribute twice'
+            USING ERRCODE = 'XX000', DETAIL = 'Set json_parse_dedup_attributes to keep one.';
+    END IF;
     IF octet_length(document) > longest AND EXISTS (
         SELECT FROM regexp_matches(document, string, 'g') AS strings (part)
         WHERE octet_length(part[1]) - 2 > longest

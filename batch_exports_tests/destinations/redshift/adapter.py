@@ -60,7 +60,12 @@ class RedshiftAdapter:
         return replace(self, mode=mode)
 
     def connect(self, application: str = "test") -> psycopg.Connection[Any]:
-        return psycopg.connect(**self.connection, application_name=application, autocommit=True)
+        connection = psycopg.connect(
+            **self.connection, application_name=application, autocommit=True
+        )
+        # As the product's own connections do.
+        connection.execute("SET json_parse_dedup_attributes TO on")
+        return connection
 
     @property
     def client(self) -> Any:

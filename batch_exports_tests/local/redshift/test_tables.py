@@ -77,7 +77,7 @@ def test_keys_are_not_enforced_but_not_null_is(connection: psycopg.Connection) -
 @pytest.mark.parametrize(
     ("document", "shown"),
     [
-        ('{"b": 1.50, "a": [1e2, 12345678901234567890.123], "b": 2}', None),
+        ('{"b": 1.50, "a": [1e2, 12345678901234567890.123], "c": 2}', None),
         ('"a  b"', None),
         (' {\n"a" :\t"x , y\\" : z" } ', '{"a":"x , y\\" : z"}'),
         ('"\\u0000é"', None),
@@ -109,8 +109,10 @@ def test_types_of_results(connection: psycopg.Connection) -> None:
         (f'{{"a": "{"é" * 32_768}"}}', "65535 bytes"),
         ("[" * 1001 + "]" * 1001, "1000"),
         ("[" + "1," * 2**23 + "1]", "16MB"),
+        # https://docs.aws.amazon.com/redshift/latest/dg/super-configurations.html
+        ('{"a": {"b": 1, "b": 2}}', "attribute twice"),
     ],
-    ids=["invalid", "long string", "deep", "large"],
+    ids=["invalid", "long string", "deep", "large", "repeated key"],
 )
 def test_documents_have_limits(connection: psycopg.Connection, document: str, message: str) -> None:
     with pytest.raises(errors.InternalError_, match=message):
@@ -122,6 +124,12 @@ def test_documents_up_to_the_limits(connection: psycopg.Connection) -> None:
     """https://docs.aws.amazon.com/redshift/latest/dg/limitations-super.html"""
     for document in (f'["{"é" * 32_767}", "\\n"]', "[" * 1000 + "]" * 1000):
         assert rows(connection, "SELECT CAN_JSON_PARSE(%s::varbyte)", document) == [(True,)]
+
+
+def test_repeated_keys_pass_where_one_is_to_be_kept(connection: psycopg.Connection) -> None:
+    """https://docs.aws.amazon.com/redshift/latest/dg/super-configurations.html"""
+    connection.execute("SET json_parse_dedup_attributes TO on")
+    assert rows(connection, "SELECT CAN_JSON_PARSE(%s::varbyte)", '{"a": 1, "a": 2}') == [(True,)]
 
 
 def test_a_literal_is_no_document(connection: psycopg.Connection) -> None:
