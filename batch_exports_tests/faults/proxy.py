@@ -29,7 +29,10 @@ class FaultProxy:
         """Each HTTP request as "METHOD path?query", also those that the server never saw."""
         self._rules: list[Rule] = []
         self._connections: set[Connection] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        # Named as TCP's, or asyncio lets what is small wait for more.
+        self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._ready = threading.Event()

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -69,15 +70,7 @@ class RedshiftAdapter:
 
     @property
     def client(self) -> Any:
-        access_key, secret_key = self.keys or (None, None)
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret_key,
-            region_name=self.region,
-            config=Config(s3={"addressing_style": "path"}) if self.endpoint else None,
-        )
+        return _client(self.endpoint, self.keys, self.region)
 
     def area(self, **settings: Any) -> StageArea:
         return StageArea(
@@ -199,6 +192,20 @@ class RedshiftAdapter:
     def _is_there(cursor: psycopg.Cursor[Any], name: TableName) -> bool:
         statement = "SELECT 1 FROM svv_columns WHERE table_schema = %s AND table_name = %s"
         return cursor.execute(statement, [name.schema, name.name]).fetchone() is not None
+
+
+@lru_cache
+def _client(endpoint: str | None, keys: tuple[str, str] | None, region: str) -> Any:
+    """One for all: to make one takes longer than most requests."""
+    access_key, secret_key = keys or (None, None)
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        region_name=region,
+        config=Config(s3={"addressing_style": "path"}) if endpoint else None,
+    )
 
 
 def wide(projection: Projection) -> Projection:
