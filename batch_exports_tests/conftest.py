@@ -5,11 +5,12 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
@@ -64,11 +65,15 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweedfs.Se
 
 
 @pytest.fixture
-def bucket(s3_server: seaweedfs.Server) -> str:
+def bucket(s3_server: seaweedfs.Server) -> Iterator[str]:
     """The name of a fresh, empty bucket."""
     name = f"test-{uuid.uuid4().hex[:12]}"
-    s3_server.client().create_bucket(Bucket=name)
-    return name
+    client = s3_server.client()
+    client.create_bucket(Bucket=name)
+    yield name
+    # Each bucket takes volumes, of which the server has not as many as there are tests.
+    with suppress(ClientError):
+        client.delete_bucket(Bucket=name)
 
 
 @pytest.fixture(scope="session")

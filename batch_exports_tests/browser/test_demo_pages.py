@@ -12,10 +12,13 @@ from batch_exports.checks import CHECKS, CHECKS_OF_MERGES
 from batch_exports.definitions import load_definitions
 from batch_exports.local import postgres_server, seaweedfs
 from batch_exports.local.lake import lay_lake
+from batch_exports.local.redshift.server import Emulator
 from batch_exports_tests.browser.webserver import INSTANCE, dagster_webserver
+from batch_exports_tests.conftest import ROLE_ARN
 
 pytestmark = pytest.mark.browser
 KEY = "2026-11-02-12:00"
+DAY = "2026-11-02"
 ASSET = "assets/s3/events_archive"
 SHOTS = os.environ.get("BATCH_EXPORTS_SCREENSHOTS")
 
@@ -24,10 +27,11 @@ SHOTS = os.environ.get("BATCH_EXPORTS_SCREENSHOTS")
 def ui(
     s3_server: seaweedfs.Server,
     postgres_server: postgres_server.Server,
+    redshift_emulator: Emulator,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    """The demo's definitions in a web server, with one partition delivered and checked to S3, and
-    one to PostgreSQL."""
+    """The demo's definitions in a web server, with one partition delivered and checked to S3, one
+    to PostgreSQL, and one to Redshift."""
     folder = tmp_path_factory.mktemp("ui")
     lay_lake(folder / "lake")
     s3_server.client().create_bucket(Bucket="ui-demo")
@@ -49,14 +53,27 @@ def ui(
             "POSTGRES_PASSWORD": postgres_server.exporter.password,
             "POSTGRES_ROOT_CERT": str(postgres_server.root_certificate),
             "POSTGRES_SCHEMA": "exports",
+            "REDSHIFT_HOST": redshift_emulator.host,
+            "REDSHIFT_PORT": str(redshift_emulator.port),
+            "REDSHIFT_DATABASE": redshift_emulator.database,
+            "REDSHIFT_USER": redshift_emulator.exporter.user,
+            "REDSHIFT_PASSWORD": redshift_emulator.exporter.password,
+            "REDSHIFT_ROOT_CERT": str(redshift_emulator.root_certificate),
+            "REDSHIFT_SCHEMA": "exports",
+            "REDSHIFT_ROLE_ARN": ROLE_ARN,
+            "AMPLITUDE": str(folder / "amplitude"),
         }.items():
             environment.setenv(f"BATCH_EXPORTS_LOCAL_{name}", value)
         environment.setenv("DAGSTER_HOME", str(home))
         definitions = load_definitions()
         with dg.DagsterInstance.get() as instance:
-            for name in ("events_archive", "persons_table"):
+            for name, key in (
+                ("events_archive", KEY),
+                ("persons_table", KEY),
+                ("persons_redshift", DAY),
+            ):
                 job = definitions.resolve_job_def(f"{name}_job")
-                assert job.execute_in_process(partition_key=KEY, instance=instance).success
+                assert job.execute_in_process(partition_key=key, instance=instance).success
         with dagster_webserver(home, "-m", "batch_exports.definitions") as url:
             yield url
 
@@ -97,12 +114,20 @@ def test_its_checks(page: Page, ui: str) -> None:
     shoot(page, "checks")
 
 
-def test_the_checks_of_a_table_that_merges(page: Page, ui: str) -> None:
-    page.goto(f"{ui}/assets/postgres/persons_table?view=checks&checkDetail=versions")
+@pytest.mark.parametrize("asset", ["postgres/persons_table", "redshift/persons_redshift"])
+def test_the_checks_of_a_table_that_merges(page: Page, ui: str, asset: str) -> None:
+    page.goto(f"{ui}/assets/{asset}?view=checks&checkDetail=versions")
     expect(page.get_by_text("Passed").first).to_be_visible()
     for name in (*CHECKS, *CHECKS_OF_MERGES):
         expect(page.get_by_text(name, exact=True).first).to_be_visible()
-    shoot(page, "table-checks")
+    shoot(page, f"{asset.split('/', maxsplit=1)[0]}-checks")
+
+
+def test_a_load_comes_from_the_files_of_another_export(page: Page, ui: str) -> None:
+    page.goto(f"{ui}/assets/redshift/amplitude_loads?view=lineage&lineageScope=neighbors")
+    for asset in ("amplitude_loads", "amplitude_files"):
+        expect(page.get_by_text(asset, exact=True).last).to_be_visible()
+    shoot(page, "load-lineage")
 
 
 def test_where_its_rows_come_from(page: Page, ui: str) -> None:

@@ -52,3 +52,13 @@ class TestInsert(TestCopy):
     @pytest.fixture
     def adapter(self, by_insert: RedshiftAdapter) -> RedshiftAdapter:
         return by_insert
+
+    def test_one_huge_row(self, adapter: RedshiftAdapter, destination: RedshiftDestination) -> None:
+        """What is no more than half of a statement's 16 MB is sent: it may be escaped throughout."""
+        huge, large = json.dumps(["x" * 60_000] * 140), json.dumps(["x" * 60_000] * 120)
+        rows = make_rows(range(3), columns={"properties": ["{}", huge, large]})
+        delivery = destination.write(stream(rows), HOUR, "run-1")
+        assert (delivery.rows, delivery.rejected) == (2, 1)
+        assert adapter.read(destination, HOUR) == as_rows(rows.take([0, 2]))
+        (kept,) = adapter.originals(destination, HOUR)
+        assert kept["properties"] == huge.encode()

@@ -124,11 +124,12 @@ def written(statements: Sequence[str], schema: str) -> list[str]:
 
 
 def is_passed_over(statement: str) -> bool:
-    """How rejects and the keys of rejected rows get into stages of their own."""
+    """How rejects and the keys of rejected rows get into stages of their own; what the session is
+    set to."""
     return bool(
         re.match(
             r"(DROP TABLE IF EXISTS|CREATE TEMP TABLE|COPY|INSERT INTO) "
-            r"_batch_exports_reject(s|ed_keys)\b",
+            r"_batch_exports_reject(s|ed_keys)\b|SET ",
             statement,
         )
     )
