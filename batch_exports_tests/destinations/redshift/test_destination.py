@@ -54,7 +54,7 @@ class TestInsert(TestCopy):
         return by_insert
 
     def test_one_huge_row(self, adapter: RedshiftAdapter, destination: RedshiftDestination) -> None:
-        """What is no more than half of a statement's 16 MB is sent: it may be escaped throughout."""
+        """Half of a statement is the most that is sent: each byte of it may have to be escaped."""
         huge, large = json.dumps(["x" * 60_000] * 140), json.dumps(["x" * 60_000] * 120)
         rows = make_rows(range(3), columns={"properties": ["{}", huge, large]})
         delivery = destination.write(stream(rows), HOUR, "run-1")
