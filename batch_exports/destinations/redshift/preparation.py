@@ -46,8 +46,8 @@ def prepare(
     """
     for other, statement in create_tables(name, projection, design).items():
         if read_table(connection, other) is None:
-            _create(connection, other, statement)
-            if other == name:  # what was delivered to one of this name went with it
+            made = _create(connection, other, statement)
+            if made and other == name:  # what was delivered to one of this name went with it
                 ledger.forget(connection, name)
     table = _read(connection, name)
     missing = [column for column in projection.columns if table.column(column.name) is None]
@@ -95,13 +95,17 @@ def add_column(name: TableName, column: Column, design: Design) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(name.sql, _definition(column, design))
 
 
-def _create(connection: psycopg.Connection[Any], name: TableName, statement: sql.Composed) -> None:
+def _create(connection: psycopg.Connection[Any], name: TableName, statement: sql.Composed) -> bool:
+    """Whether this run made the table; another one may have done it at the same moment."""
     try:
         connection.execute(statement)
     except (psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation) as error:
+        if connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
+            return False
         raise Transient(
             f"Another run made {name} at the same moment.", remedy="It is tried again."
         ) from error
+    return True
 
 
 def _definition(column: Column, design: Design) -> sql.Composed:
