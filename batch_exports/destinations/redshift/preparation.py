@@ -1,7 +1,6 @@
 """The tables that a delivery needs: made where they are missing, and only there."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +46,9 @@ def prepare(
     """
     for other, statement in create_tables(name, projection, design).items():
         if read_table(connection, other) is None:
-            _create(connection, other, statement, forgetting=other == name)
+            made = _create(connection, other, statement)
+            if made and other == name:  # what was delivered to one of this name went with it
+                ledger.forget(connection, name)
     table = _read(connection, name)
     missing = [column for column in projection.columns if table.column(column.name) is None]
     if missing and on_missing_column == "fail":
@@ -94,26 +95,17 @@ def add_column(name: TableName, column: Column, design: Design) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(name.sql, _definition(column, design))
 
 
-def _create(
-    connection: psycopg.Connection[Any],
-    name: TableName,
-    statement: sql.Composed,
-    *,
-    forgetting: bool,
-) -> None:
-    """Make a table, unless another run does it at the same moment. What was delivered to one of
-    its name went with it, and is forgotten before anything else can be delivered there."""
-    alone = connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+def _create(connection: psycopg.Connection[Any], name: TableName, statement: sql.Composed) -> bool:
+    """Whether this run made the table; another one may have done it at the same moment."""
     try:
-        with connection.transaction() if alone else nullcontext():
-            connection.execute(statement)
-            if forgetting:
-                ledger.forget(connection, name)
+        connection.execute(statement)
     except (psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation) as error:
-        if not alone:
-            raise Transient(
-                f"Another run made {name} at the same moment.", remedy="It is tried again."
-            ) from error
+        if connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
+            return False
+        raise Transient(
+            f"Another run made {name} at the same moment.", remedy="It is tried again."
+        ) from error
+    return True
 
 
 def _definition(column: Column, design: Design) -> sql.Composed:
