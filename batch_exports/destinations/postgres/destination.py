@@ -16,17 +16,17 @@ from batch_exports.destinations.delivery import (
     LandedKeys,
     LandedVersions,
 )
+from batch_exports.destinations.existing_table import OnMissingColumn, inspect_columns
 from batch_exports.destinations.postgres.errors import postgres_errors
-from batch_exports.destinations.postgres.fit import Fit, fit
+from batch_exports.destinations.postgres.fit import Fit, fit, type_problems
 from batch_exports.destinations.postgres.inspection import (
-    inspect_columns,
     inspect_keys,
     inspect_rows,
     inspect_versions,
 )
 from batch_exports.destinations.postgres.ledger import Entry, Ledger
 from batch_exports.destinations.postgres.lock import interval_lock
-from batch_exports.destinations.postgres.preparation import OnMissingColumn, WriteMode, prepare
+from batch_exports.destinations.postgres.preparation import WriteMode, prepare
 from batch_exports.destinations.postgres.presence import Presence, find_presence
 from batch_exports.destinations.postgres.rejects import rejects_of
 from batch_exports.destinations.postgres.stages import Stages
@@ -113,7 +113,12 @@ class PostgresDestination:
 
     def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns:
         with self._landed(interval) as (_, table, entry):
-            return inspect_columns(self.projection, table, entry)
+            return inspect_columns(
+                self.projection,
+                table,
+                left_out=entry.missing_columns,
+                type_problems=type_problems(self.projection, table),
+            )
 
     def keys(self, interval: DataInterval, source_keys: KeyReader) -> LandedKeys:
         with self._landed(interval) as (connection, table, entry):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from batch_exports.destinations.existing_table import check_columns
 from batch_exports.destinations.postgres.table import Table, TableColumn, TableName
 from batch_exports.destinations.postgres.types import holds, made_type, rounds
 from batch_exports.errors import Terminal
@@ -36,17 +37,14 @@ class Fit:
 def fit(projection: Projection, table: Table, name: TableName, *, merge: bool) -> Fit:
     """Raises `Terminal` for a table that cannot take the export's rows, whatever they hold."""
     places = {column.name: table.column(column.name) for column in projection.columns}
-    if problems := [*type_problems(projection, table), *_unfilled(projection, table)]:
-        raise Terminal(
-            f"{name}: {' '.join(problems)}",
-            remedy="Change the table, or leave the column out of the export's columns.",
-        )
-    needed = projection.identity if merge else projection.model.key
-    if missing := [column for column in needed if places.get(column) is None]:
-        raise Terminal(
-            f"{name} has no column {missing[0]!r}, by which rows are told apart.",
-            remedy=f"Add it: {_add(projection, name, missing[0])}",
-        )
+    check_columns(
+        projection,
+        table,
+        name,
+        type_problems=type_problems(projection, table),
+        needed=projection.identity if merge else projection.model.key,
+        made_type=made_type,
+    )
     if merge and not any(index == set(projection.model.key) for index in table.unique):
         key = ", ".join(f'"{column}"' for column in projection.model.key)
         raise Terminal(
@@ -87,15 +85,6 @@ def type_problems(projection: Projection, table: Table) -> list[str]:
     return problems
 
 
-def _unfilled(projection: Projection, table: Table) -> list[str]:
-    delivered = {column.name for column in projection.columns}
-    return [
-        f"The column {place.name!r} takes no NULL and has no default, and is not exported."
-        for place in table.columns
-        if place.required and not place.filled and place.name not in delivered
-    ]
-
-
 def _capabilities(places: Sequence[TableColumn]) -> Capabilities:
     texts = ("varchar", "_varchar")
     return Capabilities(
@@ -112,8 +101,3 @@ def _capabilities(places: Sequence[TableColumn]) -> Capabilities:
         row_bytes=_ROW_BYTES,
         required=frozenset(place.name for place in places if place.required),
     )
-
-
-def _add(projection: Projection, name: TableName, missing: str) -> str:
-    column = next(column for column in projection.columns if column.name == missing)
-    return f'ALTER TABLE {name} ADD COLUMN "{missing}" {made_type(column)};'

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from psycopg import sql
 
-from batch_exports.destinations.postgres.preparation import OnMissingColumn
+from batch_exports.destinations.existing_table import OnMissingColumn
 from batch_exports.destinations.postgres.table import TableName
 from batch_exports.errors import Terminal
 from batch_exports.probe import Finding, passed, warning

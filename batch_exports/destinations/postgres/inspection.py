@@ -5,13 +5,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from batch_exports.destinations.delivery import LandedColumns, LandedKeys, LandedVersions
-from batch_exports.destinations.postgres.fit import type_problems
+from batch_exports.destinations.delivery import LandedKeys, LandedVersions
 from batch_exports.destinations.postgres.ledger import Entry
 from batch_exports.destinations.postgres.presence import STAGED, Presence
 from batch_exports.destinations.postgres.staging import same_key
-from batch_exports.destinations.postgres.table import Table, identifiers
-from batch_exports.models import Projection
+from batch_exports.destinations.postgres.table import identifiers
 
 _EXAMPLES = 10
 
@@ -28,24 +26,6 @@ def inspect_rows(
     if rows == entry.rows:
         return rows, ()
     return rows, (f"The table holds {rows} rows of the interval; the ledger says {entry.rows}.",)
-
-
-def inspect_columns(projection: Projection, table: Table, entry: Entry) -> LandedColumns:
-    """Columns and types as the server describes them. Other columns than the export's are the
-    user's own; one that was left out is told as a warning."""
-    found = {column.name: column.shown for column in table.columns}
-    lost = [
-        f"The column {column.name!r} is missing, and was there at the delivery."
-        for column in projection.columns
-        if column.name not in found and column.name not in entry.missing_columns
-    ]
-    left_out = [
-        f"The column {name!r} is left out: the table had none at the delivery."
-        for name in entry.missing_columns
-    ]
-    names = {column.name for column in projection.columns}
-    types = {name: type_ for name, type_ in found.items() if name in names}
-    return LandedColumns(types, (*lost, *type_problems(projection, table)), tuple(left_out))
 
 
 def inspect_keys(connection: psycopg.Connection[Any], presence: Presence) -> LandedKeys:

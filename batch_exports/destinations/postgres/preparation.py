@@ -5,6 +5,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg import sql
 
+from batch_exports.destinations.existing_table import OnMissingColumn, columns_to_add
 from batch_exports.destinations.postgres import ledger, rejects
 from batch_exports.destinations.postgres.lock import table_lock
 from batch_exports.destinations.postgres.table import (
@@ -16,11 +17,10 @@ from batch_exports.destinations.postgres.table import (
     read_table,
 )
 from batch_exports.destinations.postgres.types import made_type
-from batch_exports.errors import Terminal, Transient
+from batch_exports.errors import Transient
 from batch_exports.models import Column, Projection
 
 WriteMode = Literal["replace", "merge", "append"]
-OnMissingColumn = Literal["ignore", "fail", "add"]
 
 
 def prepare(
@@ -47,17 +47,10 @@ def prepare(
                     if other == name:  # what was delivered to one of this name went with it
                         ledger.forget(connection, name)
         table = _read(connection, name)
-        missing = [column for column in projection.columns if table.column(column.name) is None]
-        if missing and on_missing_column == "fail":
-            raise Terminal(
-                f"{name} has no column {missing[0].name!r}.",
-                remedy="Add it, leave it out of the export's columns, or set on_missing_column.",
-            )
-        if missing and on_missing_column == "add":
-            for column in missing:
-                connection.execute(add_column(name, column))
-            table = _read(connection, name)
-        return table
+        added = columns_to_add(projection, table, name, on_missing_column)
+        for column in added:
+            connection.execute(add_column(name, column))
+        return _read(connection, name) if added else table
 
 
 def _read(connection: psycopg.Connection[Any], name: TableName) -> Table:

@@ -15,7 +15,7 @@ def slices(connection: psycopg.Connection[Any]) -> int:
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_STV_SLICES.html
     """
-    found = _asked(connection, _SLICES)
+    found = asked(connection, _SLICES)
     return int(found) if found else _FILES
 
 
@@ -24,11 +24,12 @@ def most_string_bytes(connection: psycopg.Connection[Any]) -> int:
 
     https://docs.aws.amazon.com/redshift/latest/dg/limitations-super.html
     """
-    return 16_000_000 if _asked(connection, _LARGE_STRINGS) in (True, "t", "true", 1) else 65_535
+    return 16_000_000 if asked(connection, _LARGE_STRINGS) in (True, "t", "true", 1) else 65_535
 
 
-def _asked(connection: psycopg.Connection[Any], question: str) -> Any:
-    """The answer; None where there is no such view or function, or no right to it."""
+def asked(connection: psycopg.Connection[Any], question: str) -> Any:
+    """The answer; None where there is no such view or function, no right to it, or no way to ask
+    without the risk of ending a transaction."""
     if connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
         return None  # an error would end the transaction
     try:

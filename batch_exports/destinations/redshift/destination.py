@@ -17,13 +17,13 @@ from batch_exports.destinations.delivery import (
     LandedKeys,
     LandedVersions,
 )
-from batch_exports.destinations.postgres.preparation import OnMissingColumn, WriteMode
+from batch_exports.destinations.existing_table import OnMissingColumn, inspect_columns
+from batch_exports.destinations.postgres.preparation import WriteMode
 from batch_exports.destinations.postgres.rejects import rejects_of
 from batch_exports.destinations.postgres.table import TableName
 from batch_exports.destinations.redshift.errors import redshift_errors
-from batch_exports.destinations.redshift.fit import Fit, fit
+from batch_exports.destinations.redshift.fit import Fit, check_fit, fit, range_column, type_problems
 from batch_exports.destinations.redshift.inspection import (
-    inspect_columns,
     inspect_keys,
     inspect_rows,
     inspect_versions,
@@ -147,7 +147,12 @@ class RedshiftDestination:
 
     def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns:
         with self._landed(interval) as (_, table, entry):
-            return inspect_columns(self.projection, table, entry)
+            return inspect_columns(
+                self.projection,
+                table,
+                left_out=entry.missing_columns,
+                type_problems=type_problems(self.projection, table),
+            )
 
     def keys(self, interval: DataInterval, source_keys: KeyReader) -> LandedKeys:
         with self._landed(interval) as (connection, table, _):
@@ -291,16 +296,17 @@ class RedshiftDestination:
         interval: DataInterval,
         source_keys: KeyReader | None,
     ) -> Presence | None:
-        loader = self._loader(connection, interval)
-        fitting = self._fit(connection, table, loader)
-        if fitting.range_column:
-            return in_range(self.name, fitting.range_column, interval, self.projection)
+        check_fit(self.projection, table, self.name, merge=self._merges)
+        column = None if self._merges else range_column(self.projection, table)
+        if column:
+            return in_range(self.name, column, interval, self.projection)
         if source_keys is None:
             return None
+        loader = self._loader(connection, interval)
         return by_source_keys(
             connection,
             self.name,
-            fitting,
+            self._fit(connection, table, loader),
             self.projection,
             source_keys,
             loader,

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from batch_exports.destinations.existing_table import check_columns
 from batch_exports.destinations.postgres.table import TableName
 from batch_exports.destinations.redshift.table import Table, TableColumn
 from batch_exports.destinations.redshift.types import Staged, holds, made_type, staged
-from batch_exports.errors import Terminal
 from batch_exports.models import Column, Projection
 from batch_exports.transform.capabilities import Capabilities, SuperLimits
 
@@ -47,27 +47,34 @@ def fit(
     Raises `Terminal` for a table that cannot take the export's rows, whatever they hold.
     """
     places = {column.name: table.column(column.name) for column in projection.columns}
-    if problems := [*type_problems(projection, table), *_unfilled(projection, table)]:
-        raise Terminal(
-            f"{name}: {' '.join(problems)}",
-            remedy="Change the table, or leave the column out of the export's columns.",
-        )
-    needed = projection.identity if merge else projection.model.key
-    if missing := [column for column in needed if places.get(column) is None]:
-        raise Terminal(
-            f"{name} has no column {missing[0]!r}, by which rows are told apart.",
-            remedy=f"Add it: {_add(projection, name, missing[0])}",
-        )
+    check_fit(projection, table, name, merge=merge)
     fitting = [(c, place) for c in projection.columns if (place := places[c.name]) is not None]
-    membership = projection.membership_column
     return Fit(
         tuple(column for column, _ in fitting),
         tuple(staged(column, place.type) for column, place in fitting),
         frozenset(place.name for _, place in fitting if place.type == "super"),
         tuple(column for column in projection.columns if places[column.name] is None),
-        membership if not merge and membership and table.column(membership) else None,
+        None if merge else range_column(projection, table),
         _capabilities([place for _, place in fitting], row_bytes, super_limits),
     )
+
+
+def check_fit(projection: Projection, table: Table, name: TableName, *, merge: bool) -> None:
+    """Raises `Terminal` as `fit` does."""
+    check_columns(
+        projection,
+        table,
+        name,
+        type_problems=type_problems(projection, table),
+        needed=projection.identity if merge else projection.model.key,
+        made_type=made_type,
+    )
+
+
+def range_column(projection: Projection, table: Table) -> str | None:
+    """The membership column, by which rows of an interval are found, if the table has it."""
+    name = projection.membership_column
+    return name if name and table.column(name) else None
 
 
 def type_problems(projection: Projection, table: Table) -> list[str]:
@@ -76,15 +83,6 @@ def type_problems(projection: Projection, table: Table) -> list[str]:
         f"The column {column.name!r} is {place.shown}, which cannot hold {made_type(column)}."
         for column in projection.columns
         if (place := table.column(column.name)) and not holds(place.type, column)
-    ]
-
-
-def _unfilled(projection: Projection, table: Table) -> list[str]:
-    delivered = {column.name for column in projection.columns}
-    return [
-        f"The column {place.name!r} takes no NULL and has no default, and is not exported."
-        for place in table.columns
-        if place.required and not place.filled and place.name not in delivered
     ]
 
 
@@ -110,8 +108,3 @@ def _capabilities(
         required=frozenset(place.name for place in places if place.required),
         row_bytes=row_bytes,
     )
-
-
-def _add(projection: Projection, name: TableName, missing: str) -> str:
-    column = next(column for column in projection.columns if column.name == missing)
-    return f'ALTER TABLE {name} ADD COLUMN "{missing}" {made_type(column)};'

@@ -5,14 +5,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from batch_exports.destinations.delivery import LandedColumns, LandedKeys, LandedVersions
+from batch_exports.destinations.delivery import LandedKeys, LandedVersions
 from batch_exports.destinations.postgres.table import identifiers
-from batch_exports.destinations.redshift.fit import type_problems
 from batch_exports.destinations.redshift.ledger import Entry
 from batch_exports.destinations.redshift.moves import not_older
 from batch_exports.destinations.redshift.presence import KEYS, Presence, same_key
-from batch_exports.destinations.redshift.table import Table
-from batch_exports.models import Projection
 
 _EXAMPLES = 10
 _REMEDY = (
@@ -50,24 +47,6 @@ def strangers(entry: Entry) -> tuple[str, ...]:
             f"replaced by its rows. {_REMEDY}"
         )
     return tuple(told)
-
-
-def inspect_columns(projection: Projection, table: Table, entry: Entry) -> LandedColumns:
-    """Columns and types as the server describes them. Other columns than the export's are the
-    user's own; one that was left out is told as a warning."""
-    found = {column.name: column.shown for column in table.columns}
-    lost = [
-        f"The column {column.name!r} is missing, and was there at the delivery."
-        for column in projection.columns
-        if column.name not in found and column.name not in entry.missing_columns
-    ]
-    left_out = [
-        f"The column {name!r} is left out: the table had none at the delivery."
-        for name in entry.missing_columns
-    ]
-    names = {column.name for column in projection.columns}
-    types = {name: type_ for name, type_ in found.items() if name in names}
-    return LandedColumns(types, (*lost, *type_problems(projection, table)), tuple(left_out))
 
 
 def inspect_keys(connection: psycopg.Connection[Any], presence: Presence) -> LandedKeys:

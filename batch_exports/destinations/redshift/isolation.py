@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from batch_exports.destinations.postgres.table import TableName
+from batch_exports.destinations.redshift.cluster import asked
 
 Result = TypeVar("Result")
 
@@ -25,16 +26,9 @@ _FIRST_PAUSE_SECONDS = 1.0
 def is_serializable(connection: psycopg.Connection[Any]) -> bool:
     """Whether transactions may fail for what others did; so it is taken to be where the database
     does not tell."""
-    if connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
-        return True  # an error would end the transaction
-    try:
-        row = connection.execute(_LEVEL).fetchone()
-    except psycopg.DatabaseError:
-        if connection.broken:
-            raise
-        return True
+    level = asked(connection, _LEVEL)
     # Either "Serializable" or "Snapshot Isolation".
-    return row is None or not str(row[0]).lower().startswith("snapshot")
+    return level is None or not str(level).lower().startswith("snapshot")
 
 
 def lock(connection: psycopg.Connection[Any], tables: Sequence[TableName]) -> None:

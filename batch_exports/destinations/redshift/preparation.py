@@ -7,15 +7,15 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from batch_exports.destinations.existing_table import OnMissingColumn, columns_to_add
 from batch_exports.destinations.postgres.ledger import LEDGER
-from batch_exports.destinations.postgres.preparation import OnMissingColumn
 from batch_exports.destinations.postgres.rejects import rejects_of
 from batch_exports.destinations.postgres.table import TableName, identifiers
 from batch_exports.destinations.redshift import ledger, rejects
 from batch_exports.destinations.redshift.layout import layout
 from batch_exports.destinations.redshift.table import Table, read_table
 from batch_exports.destinations.redshift.types import SemiStructuredType, made_type
-from batch_exports.errors import Terminal, Transient
+from batch_exports.errors import Transient
 from batch_exports.models import Column, Projection
 
 
@@ -50,17 +50,10 @@ def prepare(
             if made and other == name:  # what was delivered to one of this name went with it
                 ledger.forget(connection, name)
     table = _read(connection, name)
-    missing = [column for column in projection.columns if table.column(column.name) is None]
-    if missing and on_missing_column == "fail":
-        raise Terminal(
-            f"{name} has no column {missing[0].name!r}.",
-            remedy="Add it, leave it out of the export's columns, or set on_missing_column.",
-        )
-    if missing and on_missing_column == "add":
-        for column in missing:
-            connection.execute(add_column(name, column, design))
-        table = _read(connection, name)
-    return table
+    added = columns_to_add(projection, table, name, on_missing_column)
+    for column in added:
+        connection.execute(add_column(name, column, design))
+    return _read(connection, name) if added else table
 
 
 def create_tables(
