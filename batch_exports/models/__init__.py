@@ -3,7 +3,9 @@
 from batch_exports.models.amplitude_events import AMPLITUDE_EVENTS
 from batch_exports.models.amplitude_merged_ids import AMPLITUDE_MERGED_IDS
 from batch_exports.models.events import EVENTS
+from batch_exports.models.identifies import IDENTIFIES
 from batch_exports.models.model import JSON, TIMESTAMP, Column, Model, Projection
+from batch_exports.models.origin import Query, Table
 from batch_exports.models.persons import PERSONS
 from batch_exports.models.rule import Rule
 from batch_exports.models.sessions import SESSIONS
@@ -18,6 +20,7 @@ __all__ = [
     "AMPLITUDE_EVENTS",
     "AMPLITUDE_MERGED_IDS",
     "EVENTS",
+    "IDENTIFIES",
     "JSON",
     "MODELS",
     "PERSONS",
@@ -26,6 +29,8 @@ __all__ = [
     "Column",
     "Model",
     "Projection",
+    "Query",
     "Rule",
+    "Table",
     "type_name",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from batch_exports.errors import ConfigurationError
+from batch_exports.models.origin import Query, Table
 from batch_exports.models.rule import Rule
 
 JSON = pa.json_()
@@ -49,7 +50,8 @@ class Model:
     `membership` lists the source's columns that may place a row in an interval, the default first.
     `default_columns` gives, for each kind of destination, the columns that an export without a
     selection of its own delivers. `order` is the order of rows within a block of a file that lets
-    readers skip data. `rules` are what the columns of each row must keep among themselves.
+    readers skip data. `rules` are what the columns of each row must keep among themselves. `origin`
+    is where a source finds the rows of a model that a user declared; of others the source knows.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Model:
     order: tuple[str, ...] = ()
     has_events: bool = False
     rules: tuple[Rule, ...] = ()
+    origin: Table | Query | None = None
     _by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
