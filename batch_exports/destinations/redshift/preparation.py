@@ -1,6 +1,7 @@
 """The tables that a delivery needs: made where they are missing, and only there."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +47,7 @@ def prepare(
     """
     for other, statement in create_tables(name, projection, design).items():
         if read_table(connection, other) is None:
-            made = _create(connection, other, statement)
-            if made and other == name:  # what was delivered to one of this name went with it
-                ledger.forget(connection, name)
+            _create(connection, other, statement, forgetting=other == name)
     table = _read(connection, name)
     added = columns_to_add(projection, table, name, on_missing_column)
     for column in added:
@@ -88,17 +87,26 @@ def add_column(name: TableName, column: Column, design: Design) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(name.sql, _definition(column, design))
 
 
-def _create(connection: psycopg.Connection[Any], name: TableName, statement: sql.Composed) -> bool:
-    """Whether this run made the table; another one may have done it at the same moment."""
+def _create(
+    connection: psycopg.Connection[Any],
+    name: TableName,
+    statement: sql.Composed,
+    *,
+    forgetting: bool,
+) -> None:
+    """Make a table, unless another run does it at the same moment. What was delivered to one of
+    its name went with it, and is forgotten before anything else can be delivered there."""
+    alone = connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
     try:
-        connection.execute(statement)
+        with connection.transaction() if alone else nullcontext():
+            connection.execute(statement)
+            if forgetting:
+                ledger.forget(connection, name)
     except (psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation) as error:
-        if connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
-            return False
-        raise Transient(
-            f"Another run made {name} at the same moment.", remedy="It is tried again."
-        ) from error
-    return True
+        if not alone:
+            raise Transient(
+                f"Another run made {name} at the same moment.", remedy="It is tried again."
+            ) from error
 
 
 def _definition(column: Column, design: Design) -> sql.Composed:

@@ -17,19 +17,25 @@ COMMIT = "^COMMIT"
 
 
 @contextmanager
-def upon(emulator: Emulator, pattern: str, do: Callable[[], object]) -> Iterator[list[str]]:
+def upon(
+    emulator: Emulator, pattern: str | tuple[str, ...], do: Callable[[], object]
+) -> Iterator[list[str]]:
     """`do` is called once, before the emulator obeys; what it raises but Refusal ends the session.
+    Of several patterns, it is called at the last, once the others came one after another.
 
     It runs in the emulator's own thread, so the emulator answers nobody meanwhile. Yields the
     statement, once it has come.
     """
     faults = emulator.cluster.faults
     strike, met = faults.strike, list[str]()
+    expected = [pattern] if isinstance(pattern, str) else list(pattern)
 
     def meet(statement: str) -> None:
-        if not met and re.search(pattern, statement, re.S):
-            met.append(statement)
-            do()
+        if expected and re.search(expected[0], statement, re.S):
+            expected.pop(0)
+            if not expected:
+                met.append(statement)
+                do()
         strike(statement)
 
     faults.strike = meet  # type: ignore[method-assign]
