@@ -1,0 +1,1 @@
+"""PostgreSQL as a source: tables and queries, streamed into Arrow."""
