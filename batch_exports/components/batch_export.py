@@ -14,6 +14,7 @@ from batch_exports.automation.partitions import build_partitions
 from batch_exports.automation.schedules import build_schedule
 from batch_exports.checks import build_checks
 from batch_exports.components.columns import column_lineage, column_schema
+from batch_exports.components.custom_model import find_model
 from batch_exports.components.description import describe
 from batch_exports.components.event_filters import PropertyFilterModel, row_filter
 from batch_exports.components.loading import check_load, find_loaded, loaded_model
@@ -56,7 +57,8 @@ class BatchExport(YamlComponent):
     model_name: str | None = Field(
         None,
         alias="model",
-        description="What is exported, such as events; required unless load_from tells.",
+        description="What is exported, such as events, or a CustomModel of the source; required "
+        "unless load_from tells.",
     )
     interval: str | dict[str, str] = Field(
         "hour",
@@ -105,6 +107,7 @@ class BatchExport(YamlComponent):
     )
 
     _loaded: Export | None = PrivateAttr(None)
+    _declared: Model | None = PrivateAttr(None)
 
     @abstractmethod
     def destination(self, selection: Selection) -> Callable[[Any], Destination]:
@@ -139,7 +142,7 @@ class BatchExport(YamlComponent):
         self.check_least("delay_seconds", 0)
         self.check_least("partitions_per_run", 1)
         self._check_origin()
-        if self.load_from is None:
+        if self.load_from is None and self.model_name in MODELS:
             self.export()
 
     def _check_origin(self) -> None:
@@ -155,8 +158,7 @@ class BatchExport(YamlComponent):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         with self.located():
-            if self.load_from is not None:
-                self._loaded = find_loaded(context, _ANY_EXPORT, self.load_from)
+            self.look_up(context)
             export = self.export()
             if self._loaded is not None:
                 check_load(export, self._loaded)
@@ -177,12 +179,24 @@ class BatchExport(YamlComponent):
             resources={self._io_manager_key: self._io_manager(export)},
         )
 
+    def look_up(self, context: dg.ComponentLoadContext) -> None:
+        """Find the export that it loads from, or its model where a user declared that.
+
+        Raises `ConfigurationError` for names that lead nowhere.
+        """
+        if self.load_from is not None:
+            self._loaded = find_loaded(context, _ANY_EXPORT, self.load_from)
+        elif self.source is not None and self.model_name is not None:
+            # Of a source that is not there nothing is known: that is what the user has to mend.
+            find(context, _ANY_SOURCE, "source", self.source)
+            self._declared = find_model(context, self.source, self.model_name)
+
     def export(self) -> Export:
         """The export as it runs. Raises `ConfigurationError` for fields that do not fit.
 
-        One with `load_from` is known once its definitions were built.
+        One with `load_from`, or a model that a user declared, is known once it has looked these up.
         """
-        model = self._model()
+        model = self._named(self._model())
         rhythm = parse_rhythm(self.interval, self.timezone)
         selection = Selection(
             model,
@@ -215,13 +229,14 @@ class BatchExport(YamlComponent):
         if self.load_from is not None:
             assert self._loaded, "an export that loads from another is known with the other alone"
             return loaded_model(self._loaded, self.model_name)
-        if self.model_name is None or self.model_name not in MODELS:
-            raise ConfigurationError(
-                "model",
-                f"there is no model {self.model_name!r}.",
-                remedy=f"There is: {', '.join(MODELS)}.",
-            )
-        return MODELS[self.model_name]
+        assert self.model_name
+        model = self._declared or MODELS.get(self.model_name)
+        assert model, "a model that a user declared is known once it was looked up"
+        return model
+
+    def _named(self, model: Model) -> Model:
+        """The model with its columns' names at the destination."""
+        return model
 
     @property
     def _columns(self) -> Sequence[str]:

@@ -23,6 +23,7 @@ def find_loaded(context: dg.ComponentLoadContext, kind: Any, name: str) -> Expor
             f"the {type(loaded).__name__} {name!r} {reason}.",
             remedy=f"Name {loaded.load_from or 'an S3BatchExport'}.",
         )
+    loaded.look_up(context)
     export: Export = loaded.export()
     return export
 

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.column_names import check_column_names
 from batch_exports.components.merging import check_merge
 from batch_exports.components.postgres_connection import PostgresConnection
 from batch_exports.components.postgres_session import PostgresConnectionResource
@@ -72,9 +73,6 @@ class PostgresBatchExport(BatchExport):
                 remedy=f"Give {_MOST_CONNECTIONS} or less; partitions run in parallel as well.",
             )
         self._check_name("schema", self.schema_name, _NAME_BYTES)
-        longest = _NAME_BYTES - len(rejects_of(""))
-        if self.table is not None:
-            self._check_name("table", self.table, longest)
 
     def _check_name(self, field: str, name: str, longest: int) -> None:
         if not name or not name.isprintable():
@@ -93,6 +91,8 @@ class PostgresBatchExport(BatchExport):
         return super().build_defs(context)
 
     def destination(self, selection: Selection) -> Callable[[Any], PostgresDestination]:
+        self._check_name("table", self._table, _NAME_BYTES - len(rejects_of("")))
+        check_column_names(selection, "PostgreSQL", longest=_NAME_BYTES, kept=str)
         if self.merges:
             check_merge(selection)
 

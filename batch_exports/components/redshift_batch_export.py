@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.column_names import check_column_names
 from batch_exports.components.merging import check_merge
 from batch_exports.components.redshift_connection import RedshiftConnection
 from batch_exports.components.redshift_session import RedshiftConnectionResource
@@ -18,11 +19,13 @@ from batch_exports.destinations.postgres.preparation import WriteMode
 from batch_exports.destinations.postgres.rejects import rejects_of
 from batch_exports.destinations.postgres.table import TableName
 from batch_exports.destinations.redshift.destination import RedshiftDestination
+from batch_exports.destinations.redshift.names import folded
 from batch_exports.destinations.redshift.stage_area import StageArea
 from batch_exports.destinations.redshift.straight import Straight
 from batch_exports.destinations.redshift.types import SemiStructuredType, made_type
 from batch_exports.errors import ConfigurationError
-from batch_exports.models import AMPLITUDE_MERGED_IDS, Column
+from batch_exports.models import AMPLITUDE_MERGED_IDS, Column, Model
+from batch_exports.models.renaming import renamed
 from batch_exports.sources.delivered import DeliveredFiles
 from batch_exports.sources.source import Selection
 
@@ -100,8 +103,6 @@ class RedshiftBatchExport(BatchExport):
     def check(self) -> None:
         super().check()
         self._check_name("schema", self.schema_name, _NAME_BYTES)
-        if self.table is not None:
-            self._check_name("table", self.table, _NAME_BYTES - len(rejects_of("")))
         if self.resolved_view is not None:
             self._check_name("resolved_view", self.resolved_view, _NAME_BYTES)
         if self.mode == "COPY":
@@ -133,12 +134,11 @@ class RedshiftBatchExport(BatchExport):
                 f"{name!r} is not a name.{hint if name.startswith('#') else ''}",
                 remedy="Correct it.",
             )
-        folded = "".join(letter.lower() if letter.isascii() else letter for letter in name)
-        if folded != name:
+        if folded(name) != name:
             raise ConfigurationError(
                 field,
-                f"{name!r} is {folded!r} to Redshift, which knows no capitals in names.",
-                remedy=f"Write {folded}.",
+                f"{name!r} is {folded(name)!r} to Redshift, which knows no capitals in names.",
+                remedy=f"Write {folded(name)}.",
             )
         if len(name.encode()) > longest:
             raise ConfigurationError(
@@ -181,6 +181,8 @@ class RedshiftBatchExport(BatchExport):
             find(context, S3Connection, "authorization.connection", self._keys_of)
 
     def destination(self, selection: Selection) -> Callable[[Any], RedshiftDestination]:
+        self._check_name("table", self._table, _NAME_BYTES - len(rejects_of("")))
+        check_column_names(selection, "Redshift", longest=_NAME_BYTES, kept=folded)
         if self.merges:
             check_merge(selection)
         self._check_keys(selection)
@@ -263,6 +265,10 @@ class RedshiftBatchExport(BatchExport):
                 f"it names a column twice, or more than {_MOST_SORT_KEYS}.",
                 remedy="Name each column once.",
             )
+
+    def _named(self, model: Model) -> Model:
+        """Files that another export delivered keep its names."""
+        return model if self._loaded else renamed(model, folded)
 
     @property
     def merges(self) -> bool:

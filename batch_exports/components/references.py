@@ -14,9 +14,9 @@ Named = TypeVar("Named", bound=YamlComponent)
 def refuse_namesakes(tree: dg.ComponentTree) -> None:
     """Raises `InvalidComponent` for a name that two components have: nobody could tell which is
     meant."""
-    known: dict[str, YamlComponent] = {}
+    known: dict[tuple[str, str], YamlComponent] = {}
     for component in tree.get_all_components(YamlComponent):  # type: ignore[type-abstract]
-        other = known.setdefault(component.name, component)
+        other = known.setdefault((component.namespace, component.name), component)
         if other is component:
             continue
         with component.located():

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import dagster as dg
 from dagster_shared.record import copy
@@ -41,6 +41,9 @@ class YamlComponent(dg.Component, YamlModel):
     """A component that remembers where it was written."""
 
     name: str
+
+    namespace: ClassVar[str] = ""
+    """Components of one namespace each have a name of their own."""
 
     _context: dg.ResolutionContext | None = PrivateAttr(default=None)
 

@@ -48,10 +48,11 @@ class Model:
     `key` identifies a row. Rows of a model with `versions` change over time: of several with one
     key, the newest is the one whose versions, compared one after the other, are the greatest.
     `membership` lists the source's columns that may place a row in an interval, the default first.
-    `default_columns` gives, for each kind of destination, the columns that an export without a
-    selection of its own delivers. `order` is the order of rows within a block of a file that lets
-    readers skip data. `rules` are what the columns of each row must keep among themselves. `origin`
-    is where a source finds the rows of a model that a user declared; of others the source knows.
+    `default_columns` gives, by kind of destination, the columns that an export without a selection
+    of its own delivers: all, where it does not. `order` is the order of rows within a block of a
+    file that lets readers skip data. `rules` are what the columns of each row must keep among
+    themselves. `origin` is where a source finds the rows of a model that a user declared; of others
+    the source knows.
     """
 
     name: str
@@ -71,12 +72,13 @@ class Model:
         object.__setattr__(self, "_by_name", {column.name: column for column in self.columns})
 
     def select(self, names: Sequence[str], destination: str) -> tuple[Column, ...]:
-        """The named columns in the order given; the destination's default ones if none is named.
+        """The named columns in the order given; the destination's default ones if none is named,
+        which are all unless the model has its own for that kind of destination.
 
         Raises `ConfigurationError` for a name that the model lacks, one named twice, and a
         selection without the key, by which delivered rows are told apart.
         """
-        names = tuple(names) or self.default_columns[destination]
+        names = tuple(names) or self.default_columns.get(destination, tuple(self._by_name))
         if unknown := [name for name in names if name not in self._by_name]:
             raise ConfigurationError(
                 "columns",

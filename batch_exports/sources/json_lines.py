@@ -63,14 +63,14 @@ Columns: TypeAlias = Callable[[list[Any], str, pa.DataType, Block], pa.Array]
 
 
 def column_of(texts: list[Any], name: str, type_: pa.DataType, block: Block) -> pa.Array:
-    """Values of just that type: text for text and for times, numbers for numbers.
+    """Values of just that type: text for text, times and days, numbers for numbers.
 
     Raises `Terminal` naming the line of one that is not.
     """
     if type_.equals(JSON):
         raw = raw_array(texts)
         return pc.if_else(pc.equal(raw, "null"), None, raw)
-    written_as = pa.string() if pa.types.is_timestamp(type_) else type_
+    written_as = pa.string() if pa.types.is_temporal(type_) else type_
     python_type = _python_type(written_as)
     try:
         values = _values(texts, python_type, written_as)
@@ -81,7 +81,11 @@ def column_of(texts: list[Any], name: str, type_: pa.DataType, block: Block) -> 
             f"{block.where}: {name!r} from line {block.line} on has what is no {type_}: {error}.",
             remedy="Leave the column out of the export's columns, or correct the file.",
         ) from error
-    return values if written_as is type_ else _timestamps(values, name, block.where)
+    if written_as is type_:
+        return values
+    if pa.types.is_date32(type_):
+        return _dates(values, name, block.where)
+    return _timestamps(values, name, block.where)
 
 
 def read_lines(
@@ -272,6 +276,16 @@ def _timestamps(text: pa.Array, name: str, where: str) -> pa.Array:
         raise Terminal(
             f"{where}: {name!r} holds a value that is not a time: {error}.",
             remedy="Write times in ISO 8601, such as 2026-11-01T09:30:00.123456Z.",
+        ) from error
+
+
+def _dates(text: pa.Array, name: str, where: str) -> pa.Array:
+    try:
+        return text.cast(pa.date32())
+    except pa.ArrowInvalid as error:
+        raise Terminal(
+            f"{where}: {name!r} holds a value that is not a day: {error}.",
+            remedy="Write days in ISO 8601, such as 2026-11-01.",
         ) from error
 
 

@@ -30,6 +30,7 @@ _KINDS = (
     (pa.types.is_integer, "an integer"),
     (_is_number, "a number"),
     (pa.types.is_boolean, "a boolean"),
+    (pa.types.is_date32, "a date"),
 )
 
 
@@ -114,9 +115,16 @@ def _converted(values: pa.Array, type_: pa.DataType) -> pa.Array:
     for known, name in _KINDS:
         if known(type_) and not known(values.type):
             raise pa.ArrowInvalid(f"not {name}")
+    if pa.types.is_floating(values.type) and _rounds(values.type, type_):
+        raise pa.ArrowInvalid("it would be rounded")
     if pa.types.is_timestamp(type_) and values.type.tz is None:
         return pc.assume_timezone(values.cast(pa.timestamp(type_.unit)), "UTC")
     return values.cast(type_)
+
+
+def _rounds(binary: pa.DataType, type_: pa.DataType) -> bool:
+    """Whether a number of that binary type may be no number of the other, and Arrow would round."""
+    return bool(pa.types.is_decimal(type_) or type_.bit_width < binary.bit_width)
 
 
 def _as_lists(values: pa.Array, type_: pa.DataType) -> pa.Array:

@@ -57,21 +57,22 @@ def encode_lines(batch: pa.RecordBatch) -> pa.Buffer:
 
     JSON columns are spliced in as they are (they must hold JSON, see `clean`), so their numbers
     keep all digits and their objects the order of keys. Timestamps are ISO 8601 in UTC with
-    microseconds. Floats have the fewest digits that give the same float again; they must be finite
-    (see `clean`), since JSON has no others. Decimals have all their places. NULL is `null`. The
-    result's size is bounded by the batch's: below 2 GiB.
+    microseconds, and dates ISO 8601. Floats have the fewest digits that give the same float again;
+    they must be finite (see `clean`), since JSON has no others. Decimals have all their places.
+    NULL is `null`. The result's size is bounded by the batch's: below 2 GiB.
     """
     if batch.num_rows == 0:
         return pa.py_buffer(b"")
     pieces: list[Any] = []
     for index, (field, values) in enumerate(zip(batch.schema, batch.columns, strict=True)):
         pieces.append(f"{',' if index else '{'}{json.dumps(field.name)}:")
-        pieces.append(_values_as_json(field.type, values))
+        pieces.append(values_as_json(field.type, values))
     lines = pc.binary_join_element_wise(*pieces, "}\n", "")
     return contents(lines)
 
 
-def _values_as_json(type_: pa.DataType, values: pa.Array) -> pa.Array:
+def values_as_json(type_: pa.DataType, values: pa.Array) -> pa.Array:
+    """The JSON text of each value of a column, as `encode_lines` writes it; NULL is `null`."""
     if type_.equals(JSON):
         return pc.fill_null(_on_one_line(values.storage), "null")
     if pa.types.is_string(type_):
@@ -81,8 +82,10 @@ def _values_as_json(type_: pa.DataType, values: pa.Array) -> pa.Array:
         text = values.cast(pa.timestamp("us")).cast(pa.string())
         iso = pc.binary_replace_slice(text, 10, 11, "T")
         return pc.fill_null(pc.binary_join_element_wise('"', iso, 'Z"', ""), "null")
+    if pa.types.is_date32(type_):
+        return pc.fill_null(_quoted(values.cast(pa.string())), "null")
     if pa.types.is_list(type_):
-        elements = _values_as_json(type_.value_type, values.flatten())
+        elements = values_as_json(type_.value_type, values.flatten())
         joined = pc.binary_join(with_elements(values, elements), ",")
         return pc.fill_null(pc.binary_join_element_wise("[", joined, "]", ""), "null")
     if any(known(type_) for known in _AS_ARROW_WRITES_IT):

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from batch_exports.transform.capabilities import Capabilities
 from batch_exports.transform.decimal_digits import beyond_decimal
-from batch_exports.transform.ranges import bounds_of_years, not_finite, outside
+from batch_exports.transform.ranges import bounds_of_years, days_of_years, not_finite, outside
 from batch_exports.transform.sizes import too_many_bytes
 from batch_exports.transform.text import too_long
 
@@ -38,6 +38,10 @@ def out_of_range(column: str, values: pa.Array, capabilities: Capabilities) -> R
     if pa.types.is_timestamp(values.type) and capabilities.years:
         first, last = capabilities.years
         for position in outside(values.cast(pa.int64()), *bounds_of_years(first, last)):
+            yield position, f"lies outside the years {first} to {last}"
+    elif pa.types.is_date32(values.type) and capabilities.years:
+        first, last = capabilities.years
+        for position in outside(values.cast(pa.int32()), *days_of_years(first, last)):
             yield position, f"lies outside the years {first} to {last}"
     elif pa.types.is_integer(values.type) and column in capabilities.integers:
         least, greatest = capabilities.integers[column]

@@ -24,7 +24,13 @@ def bounds_of_years(first: int, last: int) -> tuple[int, int]:
 
     Years are those of the proleptic Gregorian calendar, as astronomers count them: 0 is 1 BC.
     """
-    return _days_before(first) * _DAY, _days_before(last + 1) * _DAY - 1
+    least, most = days_of_years(first, last)
+    return least * _DAY, (most + 1) * _DAY - 1
+
+
+def days_of_years(first: int, last: int) -> tuple[int, int]:
+    """The first and the last day of whole years, counted from 1970."""
+    return _days_before(first), _days_before(last + 1) - 1
 
 
 def _days_before(year: int) -> int:

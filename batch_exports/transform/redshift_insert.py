@@ -161,7 +161,7 @@ def _decimals(values: pa.Array) -> _Literals:
     return b"", pc.binary_join_element_wise(sign, before, ".", behind, ""), b""
 
 
-def _timestamps(values: pa.Array) -> _Literals:
+def _times(values: pa.Array) -> _Literals:
     return b"'", values.cast(pa.string()), b"'"
 
 
@@ -175,5 +175,6 @@ _NUMBERS: dict[Callable[[pa.DataType], bool], Callable[[pa.Array], _Literals]] =
     pa.types.is_float32: _floats,
     pa.types.is_float64: _floats,
     pa.types.is_decimal128: _decimals,
-    _is_moment: _timestamps,
+    _is_moment: _times,
+    pa.types.is_date32: _times,
 }

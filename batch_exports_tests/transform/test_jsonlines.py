@@ -1,7 +1,7 @@
 """JSON lines that any reader parses into the same rows."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -122,7 +122,7 @@ def test_line_ends_within_json_become_spaces() -> None:
 
 
 @pytest.mark.parametrize(
-    ("time", "text"),
+    ("moment", "text"),
     [
         (datetime(1969, 12, 31, 23, 59, 59, 999999), "1969-12-31T23:59:59.999999Z"),
         (datetime(1, 1, 1), "0001-01-01T00:00:00.000000Z"),
@@ -130,8 +130,8 @@ def test_line_ends_within_json_become_spaces() -> None:
         (datetime(9999, 12, 31, 23, 59, 59, 999999), "9999-12-31T23:59:59.999999Z"),
     ],
 )
-def test_times(time: datetime, text: str) -> None:
-    assert one(TIME, time.replace(tzinfo=UTC)) == f'{{"c":"{text}"}}\n'
+def test_times(moment: datetime, text: str) -> None:
+    assert one(TIME, moment.replace(tzinfo=UTC)) == f'{{"c":"{text}"}}\n'
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,15 @@ def test_floats_are_short_and_exact(value: float, text: str) -> None:
 
 
 def test_types_without_a_form_are_refused() -> None:
-    with pytest.raises(TypeError, match="date32"):
-        one(pa.date32(), date(2026, 11, 1))
-    with pytest.raises(TypeError, match="date32"):
-        one(pa.list_(pa.date32()), [date(2026, 11, 1)])
+    with pytest.raises(TypeError, match="time64"):
+        one(pa.time64("us"), time(12))
+    with pytest.raises(TypeError, match="time64"):
+        one(pa.list_(pa.time64("us")), [time(12)])
+
+
+def test_days() -> None:
+    assert one(pa.date32(), date(1969, 12, 31)) == '{"c":"1969-12-31"}\n'
+    assert one(pa.list_(pa.date32()), [date(1, 1, 1), None]) == '{"c":["0001-01-01",null]}\n'
 
 
 @given(st.lists(st.integers(0, 30), max_size=5), st.integers(1, 400))

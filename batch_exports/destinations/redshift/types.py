@@ -3,12 +3,13 @@
 https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pyarrow as pa
 from psycopg import sql
 
+from batch_exports.destinations.spelled_type import spelled
 from batch_exports.models import JSON, Column
 
 SemiStructuredType = Literal["SUPER", "VARCHAR(65535)"]
@@ -29,6 +30,7 @@ _KINDS = {
     "float": ("REAL", {"real", "double precision"}),
     "bool": ("BOOLEAN", {"boolean"}),
     "timestamp": ("TIMESTAMP WITH TIME ZONE", {"timestamp with time zone"}),
+    "date": ("DATE", {"date"}),
     "decimal": ("NUMERIC", {"numeric"}),
     "document": ("SUPER", {"super", "character varying"}),
 }
@@ -40,7 +42,16 @@ _STAGED = {
     "float": "REAL",
     "bool": "BOOLEAN",
     "timestamp": "TIMESTAMP",
+    "date": "DATE",
 }
+# How the types above are written in SQL, beside their own names.
+_WRITTEN = {
+    "VARCHAR": "character varying",
+    "TIMESTAMPTZ": "timestamp with time zone",
+    "TIMESTAMP": "timestamp without time zone",
+    "DECIMAL": "numeric",
+}
+_MOST_DIGITS = 38
 
 
 @dataclass(frozen=True)
@@ -59,9 +70,7 @@ def made_type(column: Column, semi_structured: SemiStructuredType = "SUPER") -> 
     kind = _kind(column.type)
     if kind == "document":
         return semi_structured
-    if kind == "decimal":
-        return f"NUMERIC({column.type.precision},{column.type.scale})"
-    return _KINDS[kind][0]
+    return _decimal(column.type) if kind == "decimal" else _KINDS[kind][0]
 
 
 def holds(data_type: str, column: Column) -> bool:
@@ -72,6 +81,31 @@ def holds(data_type: str, column: Column) -> bool:
     if data_type == "timestamp without time zone":
         return column.types.get("redshift") == "TIMESTAMP"
     return data_type in _KINDS[_kind(column.type)][1]
+
+
+def can_be_made(written: str, column: Column) -> bool:
+    """Whether a column of a table that is made can have the type, as written in SQL, and hold the
+    column's values unchanged or refuse them one by one."""
+    asked = spelled(written)
+    if asked is None or "[]" in asked.name:
+        return False
+    data_type = _WRITTEN.get(asked.name, asked.name.lower())
+    if not holds(data_type, replace(column, types={"redshift": asked.name})):
+        return False
+    match data_type, asked.numbers:
+        case _, ():
+            return True
+        case "character varying", (length,):
+            return 1 <= length <= MOST_VARCHAR_BYTES
+        case "numeric", (precision, *rest):
+            return 1 <= precision <= _MOST_DIGITS and (rest[0] if rest else 0) <= precision
+    return False
+
+
+def types_to_make(column: Column) -> list[str]:
+    """The types of which `can_be_made` says so, without numbers in parentheses."""
+    names = {*(name.upper() for _, held in _KINDS.values() for name in held), *_WRITTEN}
+    return sorted(name for name in names if can_be_made(name, column))
 
 
 def staged(column: Column, data_type: str) -> Staged:
@@ -88,7 +122,7 @@ def staged(column: Column, data_type: str) -> Staged:
         moment = sql.SQL("{} AT TIME ZONE 'UTC'").format(place)
         return Staged(column.name, _STAGED[kind], moment)
     if kind == "decimal":
-        return Staged(column.name, made_type(column), place)
+        return Staged(column.name, _decimal(column.type), place)
     return Staged(column.name, _STAGED.get(kind, f"VARCHAR({MOST_VARCHAR_BYTES})"), place)
 
 
@@ -98,6 +132,10 @@ def passing(column: Column) -> Staged:
     return staged(column, "super" if kind in ("text", "document") else "")
 
 
+def _decimal(type_: pa.DataType) -> str:
+    return f"NUMERIC({type_.precision},{type_.scale})"
+
+
 def _kind(type_: pa.DataType) -> str:
     if type_.equals(JSON) or pa.types.is_list(type_):
         return "document"
@@ -105,4 +143,6 @@ def _kind(type_: pa.DataType) -> str:
         return "text"
     if pa.types.is_timestamp(type_):
         return "timestamp"
+    if pa.types.is_date32(type_):
+        return "date"
     return "decimal" if pa.types.is_decimal(type_) else str(type_)

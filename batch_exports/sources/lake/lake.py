@@ -8,6 +8,7 @@ from pyarrow import fs
 
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
+from batch_exports.models import Model, Table
 from batch_exports.sources.lake import json_files, parquet_files
 from batch_exports.sources.membership import ALWAYS
 from batch_exports.sources.projection import project
@@ -23,7 +24,7 @@ _READERS = {
 
 
 class Lake:
-    """Reads `<root>/<model>/**` from a file system.
+    """Reads `<root>/<folder>/**` from a file system, with a folder for each model.
 
     Names that begin with `.` or `_` are passed over, as is the custom of lakes.
     """
@@ -38,14 +39,14 @@ class Lake:
     def read(
         self, selection: Selection, interval: DataInterval
     ) -> Generator[pa.RecordBatchReader, None, None]:
-        files = self.files(selection.model.name)
+        files = self.files(selection.model)
         batches = self._batches(files, selection, interval)
         with closing(batches):
             yield pa.RecordBatchReader.from_batches(selection.schema, batches)
 
     def count(self, selection: Selection, interval: DataInterval) -> int:
         rows = 0
-        for path in self.files(selection.model.name):
+        for path in self.files(selection.model):
             where = self.shown(path)
             with storage_errors(where):
                 rows += _reader(path).count(self._filesystem, path, where, selection, interval)
@@ -67,14 +68,15 @@ class Lake:
         with closing(self._batches([path], selection, ALWAYS)) as batches:
             return next(batches, None)
 
-    def files(self, model: str) -> list[str]:
+    def files(self, model: Model) -> list[str]:
         """Paths of a model's files, in order. Raises `Terminal` where there is no folder of them,
         and for a file of no known kind."""
-        folder = f"{self._root}/{model}"
+        name = folder_of(model)
+        folder = f"{self._root}/{name}"
         with storage_errors(self.shown(folder)):
             if self._filesystem.get_file_info(folder).type is not fs.FileType.Directory:
                 raise Terminal(
-                    f"The lake {self._shown_as} has no folder {model!r}.",
+                    f"The lake {self._shown_as} has no folder {name!r}.",
                     remedy=f"Put the files of this model under {self.shown(folder)}/, or correct "
                     "the source's path.",
                 )
@@ -92,6 +94,11 @@ class Lake:
 
     def shown(self, path: str) -> str:
         return f"{self._shown_as}{path[len(self._root) :]}"
+
+
+def folder_of(model: Model) -> str:
+    """Where a model's files are, under the root of the lake."""
+    return model.origin.name if isinstance(model.origin, Table) else model.name
 
 
 def _reader(path: str):  # type: ignore[no-untyped-def]

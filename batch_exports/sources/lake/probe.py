@@ -26,7 +26,7 @@ class Attempt:
 
 def find_files(attempt: Attempt) -> Finding:
     model = attempt.selection.model.name
-    attempt.files = attempt.lake.files(model)
+    attempt.files = attempt.lake.files(attempt.selection.model)
     if not attempt.files:
         return warning(
             f"The lake has no file of {model}: every interval is empty.",
