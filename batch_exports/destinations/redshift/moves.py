@@ -150,8 +150,10 @@ def _create_newest(
 def _delete(
     connection: psycopg.Connection[Any], where: sql.Composable, values: Sequence[Any]
 ) -> int:
-    probe = sql.SQL("SELECT 1 {} LIMIT 1").format(where)
-    if connection.execute(probe, values).fetchone() is None:
+    # A COUNT, since planners take LIMIT 1 for found soon, and compare each row with each where there
+    # is none.
+    count = connection.execute(sql.SQL("SELECT COUNT(*) {}").format(where), values).fetchone()
+    if count == (0,):
         return 0
     return connection.execute(sql.SQL("DELETE {}").format(where), values).rowcount
 
