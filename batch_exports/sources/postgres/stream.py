@@ -56,8 +56,8 @@ def stream(
 
     The connection is not in autocommit: what is set for the stream ends with the transaction.
     Closing the generator amid the rows cancels the query on the server, and fails the transaction.
-    Raises psycopg's errors as they are, and
-    `Terminal`, naming `where`, for a column or a value that the schema does not allow.
+    Raises psycopg's errors as they are, and `Terminal`, naming `where`, for a column or a value
+    that the schema does not allow.
     """
     connection.execute(_SET)
     known = {column.name: column for column in columns or describe(connection, query)}
@@ -85,7 +85,7 @@ def stream(
 def _blocks(
     connection: psycopg.Connection[Any], copy: sql.Composed
 ) -> Generator[bytes, None, None]:
-    """Whole lines of a COPY, joined as they come: the server sends each row in a message of its own.
+    """Whole lines of a COPY, joined: the server sends each row in a message of its own.
     https://www.postgresql.org/docs/current/protocol-message-formats.html (CopyData)
     """
     with connection.cursor() as cursor, cursor.copy(copy) as rows:
