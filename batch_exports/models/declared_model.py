@@ -60,7 +60,7 @@ def declared_model(
                 types[column.name].arrow,
                 column.description,
                 nullable=column.nullable,
-                types={**types[column.name].types, **column.types},
+                types={**types[column.name].types, **_in_capitals(column.types)},
             )
             for column in columns
         ),
@@ -70,6 +70,11 @@ def declared_model(
         default_columns={},
         origin=origin,
     )
+
+
+def _in_capitals(types: Mapping[str, str]) -> dict[str, str]:
+    """SQL's types as the others are written."""
+    return {kind: " ".join(type_.upper().split()) for kind, type_ in types.items()}
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -79,7 +79,8 @@ def holds(data_type: str, column: Column) -> bool:
     A TIMESTAMP has no zone, and holds moments only where it is agreed that they are UTC's.
     """
     if data_type == "timestamp without time zone":
-        return column.types.get("redshift") == "TIMESTAMP"
+        is_moment = _kind(column.type) == "timestamp"
+        return is_moment and column.types.get("redshift") == "TIMESTAMP"
     return data_type in _KINDS[_kind(column.type)][1]
 
 
