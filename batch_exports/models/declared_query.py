@@ -24,7 +24,7 @@ def declared_query(text: str) -> Query:
     is in quotes is told by `'`, `"`, a backtick and PostgreSQL's `$tag$`; a backslash in `'...'` is
     taken for an escape, as ClickHouse takes it. Raises `ConfigurationError` for the field query.
     """
-    code = _NO_CODE.sub(lambda found: re.sub(r"\S", " ", found[0]), text)
+    code = _NO_CODE.sub(_blank, text)
     end = len(code.rstrip())
     if code[:end].endswith(";"):
         end = len(code[: end - 1].rstrip())
@@ -40,6 +40,11 @@ def declared_query(text: str) -> Query:
         raise _error("a semicolon stands within it.", "Give a single statement.")
     _check_placeholders(text, code)
     return Query(text)
+
+
+def _blank(found: re.Match[str]) -> str:
+    """As many characters, of which none means anything."""
+    return ("'" if found["quoted"] else " ") * len(found[0])
 
 
 def _check_placeholders(text: str, code: str) -> None:

@@ -30,7 +30,7 @@ _KINDS = (
     (pa.types.is_integer, "an integer"),
     (_is_number, "a number"),
     (pa.types.is_boolean, "a boolean"),
-    (pa.types.is_date32, "a date"),
+    (pa.types.is_date, "a date"),
 )
 
 

@@ -1,5 +1,6 @@
 """Values of a source in the model's types: all of Arrow's that hold them, and no others."""
 
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -49,6 +50,10 @@ def test_columns_of_nothing_but_null(type_: pa.DataType) -> None:
         (pa.array([2**53, None, -(2**53)], pa.int64()), pa.float64()),
         (pa.array([1, None], pa.uint8()), pa.int64()),
         (pa.array([True, None, False]), pa.bool_()),
+        (pa.array([0.5, None, 1], pa.float16()), pa.float32()),
+        (pa.array([Decimal("0.50"), None]), pa.decimal128(3, 1)),
+        (pa.array([1, None]), pa.decimal128(38, 0)),
+        (pa.array([0, None], pa.date64()), pa.date32()),
     ],
 )
 def test_numbers_and_booleans(values: pa.Array, type_: pa.DataType) -> None:
@@ -70,6 +75,12 @@ def test_numbers_and_booleans(values: pa.Array, type_: pa.DataType) -> None:
         (pa.array([1.0]), pa.int64(), "not an integer"),
         (pa.array([True]), pa.int64(), "not an integer"),
         (pa.array([True]), pa.string(), "not text"),
+        (pa.array([0.5]), pa.float32(), "is double, and was expected as float: it would be round"),
+        (pa.array([0.5]), pa.decimal128(3, 1), "it would be rounded"),
+        (pa.array([Decimal("0.25")]), pa.decimal128(3, 1), "Rescaling"),
+        (pa.array([2**24 + 1]), pa.float32(), "was expected as float: Integer value"),
+        (pa.array([0], pa.timestamp("s")), pa.date32(), "not a date"),
+        (pa.array(["2026-11-01"]), pa.date32(), "not a date"),
     ],
 )
 def test_values_that_would_change(values: pa.Array, type_: pa.DataType, problem: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_exports.transform.ranges import bounds_of_years, not_finite, outside
+from batch_exports.transform.ranges import bounds_of_years, days_of_years, not_finite, outside
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,6 +46,10 @@ def test_years_as_numpy_knows_them(year: int) -> None:
         np.datetime64(y - 1970, "Y").astype("datetime64[us]").astype(int) for y in (year, year + 1)
     )
     assert bounds_of_years(year, year) == (first, last - 1)
+    days = [
+        np.datetime64(y - 1970, "Y").astype("datetime64[D]").astype(int) for y in (year, year + 1)
+    ]
+    assert days_of_years(year, year) == (days[0], days[1] - 1)
 
 
 @pytest.mark.parametrize("type_", [pa.float32(), pa.float64()])
