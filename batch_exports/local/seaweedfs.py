@@ -210,7 +210,8 @@ def _launch(program: str, folder: Path, server: Server) -> Server:
     # administrator, and settings from the user's home.
     environment = {
         "HOME": str(folder),
-        "GOMEMLIMIT": "250MiB",
+        # Unlimited it takes more than a gigabyte; with 250 MiB it does little but collect garbage.
+        "GOMEMLIMIT": "512MiB",
         "WEED_S3_SSE_KEY": server.encryption_key,
     }
     launched = replace(server, process=Process.spawn(command, environment, folder / "log"))
