@@ -1,0 +1,165 @@
+"""A table of a warehouse, of which each data interval has what a sync found changed."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from psycopg.pq import TransactionStatus
+
+from batch_exports.destinations.redshift.isolation import retried
+from batch_exports.destinations.redshift.stage_area import StageArea
+from batch_exports.errors import Terminal
+from batch_exports.interval import DataInterval
+from batch_exports.sources.source import Selection
+from batch_exports.sources.warehouse.difference import count_by
+from batch_exports.sources.warehouse.errors import warehouse_errors
+from batch_exports.sources.warehouse.events import Events
+from batch_exports.sources.warehouse.mapping import MappedTable
+from batch_exports.sources.warehouse.reading import answers
+from batch_exports.sources.warehouse.state import Sync
+from batch_exports.sources.warehouse.sync import sync
+from batch_exports.sources.warehouse.synced_table import SyncedTable
+
+_CANCEL_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class WarehouseTable:
+    """`connect` takes a name for the session, `address` is what it leads to, for people. With a
+    `stage`, rows come by way of files that UNLOAD of Redshift writes there."""
+
+    synced: SyncedTable
+    connect: Callable[[str], psycopg.Connection[Any]]
+    address: str
+    stage: StageArea | None = None
+
+    @contextmanager
+    def read(
+        self, selection: Selection, interval: DataInterval
+    ) -> Generator[pa.RecordBatchReader, None, None]:
+        """Sync the table, unless the interval was synced before; then stream what that found."""
+        with self.session(str(interval)) as connection:
+            found = self._synced(connection, interval)
+            batches = self._events(connection, selection, found)
+            with closing(batches):
+                yield pa.RecordBatchReader.from_batches(selection.schema, batches)
+
+    def count(self, selection: Selection, interval: DataInterval) -> int:
+        """Count what the interval's sync found, which is made first where there is none."""
+        return self.counts(selection, [interval])[0]
+
+    def counts(self, selection: Selection, intervals: Sequence[DataInterval]) -> list[int]:
+        """Count what each interval's sync found, by one query for each mapping that there was."""
+        if not intervals:
+            return []
+        with self.session(f"{intervals[0]} count") as connection:
+            state = self.synced.state
+            state.make(connection)
+            syncs = state.within(connection, intervals)
+            connection.rollback()
+            for interval in sorted(set(intervals) - syncs.keys()):
+                syncs[interval] = self._synced(connection, interval)
+            wanted = [syncs[interval] for interval in intervals]
+            rows = dict.fromkeys((one.number for one in wanted), 0)
+            for generation in dict.fromkeys(g for one in wanted for g, _ in one.parts):
+                query = count_by(state.delta(generation), list(rows))
+                for number, found in connection.execute(query).fetchall():
+                    rows[number] += found
+        return [rows[one.number] for one in wanted]
+
+    @contextmanager
+    def session(self, label: str) -> Generator[psycopg.Connection[Any], None, None]:
+        """A connection whose errors are ours, and whose query ends with the block."""
+        connection = self.connect(f"batch_exports {self.synced.source} {label}")
+        try:
+            with self._errors(connection):
+                yield connection
+        finally:
+            _end(connection)
+
+    def _errors(self, connection: psycopg.Connection[Any]) -> AbstractContextManager[None]:
+        stage = self.stage
+        return warehouse_errors(
+            self.address,
+            connection.info.user,
+            self.synced,
+            authorization=stage.authorization if stage else None,
+            stage=stage.uri if stage else "",
+        )
+
+    def _synced(self, connection: psycopg.Connection[Any], interval: DataInterval) -> Sync:
+        state = self.synced.state
+        state.make(connection)
+        if found := state.find(connection, interval):
+            connection.rollback()
+            return found
+        connection.rollback()
+
+        def transaction() -> Sync:
+            try:
+                made = sync(connection, self.synced, interval)
+                connection.commit()
+            except BaseException:
+                with suppress(psycopg.Error):
+                    connection.rollback()
+                raise
+            return made
+
+        return retried(transaction)
+
+    def _events(
+        self, connection: psycopg.Connection[Any], selection: Selection, found: Sync
+    ) -> Generator[pa.RecordBatch, None, None]:
+        for generation, rows in found.parts:
+            mapped = self._mapping(connection, generation)
+            batches = self._part(connection, selection, found, generation, mapped)
+            read = 0
+            # A reader of the rows must not take the errors for its own.
+            with self._errors(connection), closing(batches):
+                for batch in batches:
+                    read += batch.num_rows
+                    yield batch
+            if read != rows:
+                raise Terminal(
+                    f"{self.synced.state.delta(generation)} has {read} rows of the sync of "
+                    f"{found.interval}, and had {rows} when it was made.",
+                    remedy="Give the rows back that were deleted there, or sync anew: drop the "
+                    "source's tables of state.",
+                )
+
+    def _part(
+        self,
+        connection: psycopg.Connection[Any],
+        selection: Selection,
+        found: Sync,
+        generation: str,
+        mapped: MappedTable,
+    ) -> Generator[pa.RecordBatch, None, None]:
+        dialect = self.synced.dialect
+        events = Events(mapped, dialect, selection)
+        query = events.query(self.synced.state.delta(generation), found.number, ordered=True)
+        where = f"{self.address} {self.synced.table}"
+        with closing(answers(connection, query, events.answers, dialect, where)) as batches:
+            for batch in batches:
+                yield events.of(batch, found)
+
+    def _mapping(self, connection: psycopg.Connection[Any], generation: str) -> MappedTable:
+        state = self.synced.state
+        mapped = state.mapping(connection, generation)
+        if mapped is None:
+            raise Terminal(
+                f"{state.mappings} does not have the mapping {generation} any more.",
+                remedy="Give it back, or sync anew: drop the source's tables of state.",
+            )
+        return mapped
+
+
+def _end(connection: psycopg.Connection[Any]) -> None:
+    """Whatever it still does on the server ends."""
+    with suppress(psycopg.Error):
+        if connection.info.transaction_status is TransactionStatus.ACTIVE:
+            connection.cancel_safe(timeout=_CANCEL_SECONDS)
+    connection.close()
