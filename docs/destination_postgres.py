@@ -15,6 +15,7 @@ from batch_exports.destinations.postgres.rights import (
 from batch_exports.destinations.postgres.table import TableName
 from batch_exports.destinations.postgres.types import holds, made_type
 from batch_exports.models import EVENTS, MODELS, PERSONS, Column, Model, Projection, type_name
+from batch_exports.models.declared_types import VOCABULARY
 from docs import records
 from docs.fields import code, table
 
@@ -211,6 +212,7 @@ def _types() -> list[tuple[str, str, str]]:
     known: dict[str, pa.DataType] = {
         type_name(column.type): column.type for model in MODELS.values() for column in model.columns
     }
+    known |= {type_name(declared.arrow): declared.arrow for declared in VOCABULARY.values()}
     return [
         (
             code(name),

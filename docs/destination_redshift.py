@@ -16,6 +16,7 @@ from batch_exports.destinations.redshift.rights import rights_on_tables
 from batch_exports.destinations.redshift.table import Table, TableColumn
 from batch_exports.destinations.redshift.types import MOST_VARCHAR_BYTES, holds, made_type
 from batch_exports.models import EVENTS, MODELS, PERSONS, Column, Model, Projection, type_name
+from batch_exports.models.declared_types import VOCABULARY
 from batch_exports.transform.capabilities import SuperLimits
 from batch_exports.transform.super import MOST_DIGITS, MOST_DIGITS_AFTER_POINT
 from docs import records
@@ -35,6 +36,7 @@ _SQL_NAMES: Mapping[str, str] = {
     "boolean": "boolean",
     "timestamp with time zone": "timestamptz",
     "timestamp without time zone": "timestamp",
+    "date": "date",
 }
 _LEDGER: Mapping[str, str] = {
     **records.LEDGER,
@@ -192,6 +194,7 @@ def _types() -> list[tuple[str, str, str]]:
     known: dict[str, pa.DataType] = {
         type_name(column.type): column.type for model in MODELS.values() for column in model.columns
     }
+    known |= {type_name(declared.arrow): declared.arrow for declared in VOCABULARY.values()}
     plain = {name: Column("c", type_, "") for name, type_ in known.items()}
     return [
         (

@@ -153,15 +153,17 @@ def _template(
 
 
 def _types() -> list[tuple[str, str, str]]:
-    """Each type that models use, written by the encoders and looked at."""
+    """Each type that columns may have, written by the encoders and looked at."""
     moment = datetime(2026, 11, 1, 9, 30, 0, 123456, UTC)
     values = [
         pa.array(["text"]),
         pa.array([7]),
         pa.array([0.25]),
+        pa.array([0.25], pa.float32()),
         pa.array([Decimal("0.25")], pa.decimal128(38, 9)),
         pa.array([True]),
         pa.array([moment], TIMESTAMP),
+        pa.array([moment.date()]),
         pa.ExtensionArray.from_storage(JSON, pa.array(['{"price": 12.50}'])),
         pa.array([["text", None]]),
     ]

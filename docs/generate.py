@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docs import (
     components,
+    declared_models,
     destination_postgres,
     destination_redshift,
     destination_s3,
@@ -23,6 +24,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "sources.md": components.sources,
     "exports.md": components.exports,
     "models.md": rows.models,
+    "custom-models.md": declared_models.declared_models,
     "filters.md": rows.filters,
     "checks.md": rows.checks,
     "s3-keys.md": destination_s3.keys,

@@ -29,7 +29,9 @@ class ColumnModel(YamlModel):
         description="Whether it may be NULL. A row without a value in a column that may not is "
         "rejected.",
     )
-    description: str = Field("", description="What it means, for those who meet it in the UI.")
+    description: str | None = Field(
+        None, description="What it means, for those who meet it in the UI."
+    )
     types: dict[str, str] = Field(
         {},
         description="The column's type in tables that are made, as in CREATE TABLE, by kind of "
@@ -69,7 +71,9 @@ class CustomModel(YamlComponent):
         description="The column that places a row in an interval, a timestamp; or several of which "
         "exports choose, the default first."
     )
-    description: str = Field("", description="What a row is, for those who meet it in the UI.")
+    description: str | None = Field(
+        None, description="What a row is, for those who meet it in the UI."
+    )
 
     def check(self) -> None:
         super().check()

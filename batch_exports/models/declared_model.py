@@ -24,7 +24,7 @@ class DeclaredColumn:
 
     name: str
     type: str
-    description: str = ""
+    description: str | None = None
     nullable: bool = True
     types: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,7 +58,7 @@ def declared_model(
             Column(
                 column.name,
                 types[column.name].arrow,
-                column.description,
+                column.description or "",
                 nullable=column.nullable,
                 types={**types[column.name].types, **_in_capitals(column.types)},
             )

@@ -56,7 +56,7 @@ VOCABULARY: Mapping[str, DeclaredType] = {
     "timestamp": DeclaredType(
         TIMESTAMP, "A moment, to the microsecond; one without a zone is in UTC.", in_keys=True
     ),
-    "json": DeclaredType(JSON, "A JSON document, which keeps its spelling.", ordered=False),
+    "json": DeclaredType(JSON, "A JSON document; files have its own spelling.", ordered=False),
     "text[]": DeclaredType(pa.list_(pa.string()), "A list of text.", ordered=False),
 }
 """The types by their names; `numeric(p, s)` stands for all of its kind."""
