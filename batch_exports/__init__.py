@@ -15,6 +15,7 @@ COMPONENTS = {
     "LakeSource": "batch_exports.components.lake_source",
     "PostgresBatchExport": "batch_exports.components.postgres_batch_export",
     "PostgresConnection": "batch_exports.components.postgres_connection",
+    "PostgresSource": "batch_exports.components.postgres_source",
     "RedshiftBatchExport": "batch_exports.components.redshift_batch_export",
     "RedshiftConnection": "batch_exports.components.redshift_connection",
     "S3BatchExport": "batch_exports.components.s3_batch_export",

@@ -10,6 +10,7 @@ from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
 from batch_exports.components.postgres_session import PostgresConnectionResource
+from batch_exports.components.postgres_source import PostgresSource
 from batch_exports.components.redshift_batch_export import RedshiftBatchExport
 from batch_exports.components.redshift_session import RedshiftConnectionResource
 from batch_exports.components.s3_batch_export import S3BatchExport
@@ -28,6 +29,9 @@ from batch_exports.probe import Result, probe
 from batch_exports.sources.amplitude import probe as amplitude_probe
 from batch_exports.sources.delivered import probe as delivered_probe
 from batch_exports.sources.lake import probe as lake_probe
+from batch_exports.sources.postgres import attempt as postgres_source_attempt
+from batch_exports.sources.postgres import probe as postgres_source_probe
+from batch_exports.sources.postgres.postgres import Postgres
 
 
 def try_source(found: Found) -> Iterator[Result]:
@@ -47,6 +51,8 @@ def try_source(found: Found) -> Iterator[Result]:
             case AmplitudeSource():
                 archives = amplitude_probe.ArchivesAttempt(reach, export.selection)
                 yield from probe(amplitude_probe.ARCHIVES_STEPS, archives)
+            case PostgresSource():
+                yield from _try_postgres_source(found)
             case S3BatchExport():
                 deliveries = delivered_probe.Attempt(reach, export.selection, export.newest)
                 yield from probe(delivered_probe.STEPS, deliveries)
@@ -70,6 +76,26 @@ def _try_postgres(found: Found) -> Iterator[Result]:
         )
         with closing(attempt):
             yield from probe(postgres_probe.STEPS, attempt)
+
+
+def _try_postgres_source(found: Found) -> Iterator[Result]:
+    component, export = cast(PostgresSource, found.source), found.export
+    with found.resources({export.source, component.connection}) as resources:
+        connection: PostgresConnectionResource = getattr(resources, component.connection)
+        tried = postgres_source_attempt.Tried(
+            cast(Postgres, export.reader(resources)), export.selection
+        )
+        attempt = postgres_source_attempt.Attempt(
+            tried,
+            connection.host,
+            connection.port,
+            connection.ssl_mode,
+            _trusted(connection),
+            connection.connect_timeout_seconds,
+            interval=export.newest,
+        )
+        with closing(attempt):
+            yield from probe(postgres_source_probe.STEPS, attempt)
 
 
 def _trusted(connection: PostgresConnectionResource) -> str | None:

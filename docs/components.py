@@ -5,6 +5,7 @@ from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
 from batch_exports.components.postgres_connection import PostgresConnection
+from batch_exports.components.postgres_source import PostgresSource
 from batch_exports.components.redshift_batch_export import RedshiftBatchExport
 from batch_exports.components.redshift_connection import RedshiftConnection, TemporaryPassword
 from batch_exports.components.redshift_stage import AuthorizationModel, StageModel
@@ -34,6 +35,7 @@ def sources() -> str:
         "A source says where rows come from. Each model that it offers is an asset in the lineage.",
         LakeSource,
         AmplitudeSource,
+        PostgresSource,
     )
 
 

@@ -26,7 +26,8 @@ _SEARCH = "SELECT pg_catalog.set_config('search_path', 'pg_catalog, ' || {} || '
 class Postgres:
     """`connect` opens a connection under an application name; `address` is where it leads, for
     people to read. `name` is the source's. Tables are in `schema`, under the model's name where
-    `tables` does not tell another one.
+    `tables` does not tell another one. Sessions are named after the source, and the run where
+    there is one.
 
     Each read, and each count, is a transaction that sees the database as it was when it began.
     """
@@ -36,6 +37,7 @@ class Postgres:
     name: str
     schema: str = "public"
     tables: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
 
     @contextmanager
     def read(
@@ -88,7 +90,7 @@ class Postgres:
     @contextmanager
     def session(self, label: str) -> Generator[psycopg.Connection[Any], None, None]:
         """A connection in a transaction of its own, which ends with the block."""
-        connection = self.connect(f"batch_exports {self.name} {label}")
+        connection = self.connect(f"batch_exports {self.name} {label} {self.run_id}")
         try:
             connection.autocommit = False
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -109,22 +111,23 @@ class Postgres:
                 )
             )
             return of_query(connection, model.origin, interval, where)
-        return of_table(connection, model, *self._table(model), where)
+        return of_table(connection, model, *self.table(model), where)
 
     def where(self, model: Model) -> str:
         """Where the model's rows are, for people to read."""
         if isinstance(model.origin, Query):
             return f"{self.address}, the query of {model.name}"
-        return f"{self.address}, {'.'.join(self._table(model))}"
+        return f"{self.address}, {'.'.join(self.table(model))}"
 
     def errors(
         self, connection: psycopg.Connection[Any], model: Model
     ) -> AbstractContextManager[None]:
         """Errors of the server, in our terms."""
-        user, schema = connection.info.user, self._table(model)[0]
+        user, schema = connection.info.user, self.table(model)[0]
         return reading_errors(self.where(model), user=user, schema=schema)
 
-    def _table(self, model: Model) -> tuple[str, str]:
+    def table(self, model: Model) -> tuple[str, str]:
+        """Schema and name of the model's table; of a query, the schema of its names comes first."""
         if isinstance(model.origin, Table):
             return model.origin.schema or self.schema, model.origin.name
         return self.schema, self.tables.get(model.name, model.name)

@@ -38,7 +38,7 @@ def filtered_rows(
     batches = stream(
         connection,
         relation.select(names, condition),
-        _schema(selection, names),
+        schema_of(selection, names),
         where=relation.where,
         columns=relation.selected(names),
     )
@@ -73,7 +73,9 @@ def outside(where: str, rows: int, membership: str, interval: DataInterval) -> T
     )
 
 
-def _schema(selection: Selection, names: list[str]) -> pa.Schema:
+def schema_of(selection: Selection, names: list[str]) -> pa.Schema:
+    """The types in which columns of a relation are read: those of the model's columns, and text of
+    what filters alone look at."""
     types = {column.source_name: column.type for column in selection.model.columns}
     types[selection.membership] = TIMESTAMP
     return pa.schema([(name, types.get(name, pa.string())) for name in names])
