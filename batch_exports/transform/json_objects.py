@@ -66,12 +66,12 @@ def _tree(paths: Iterable[Path]) -> _Node:
     """Nested keys and positions, with the whole path where a value stands."""
     root: _Node = {}
     for path in paths:
-        node = root
+        node: Any = root
         for depth, part in enumerate(path):
             last = depth == len(path) - 1
             if any(isinstance(part, int) != isinstance(there, int) for there in node):
                 raise PathConflict(_first(node), path)
-            below: Any = node.setdefault(part, path if last else {})
+            below = node.setdefault(part, path if last else {})
             if below is not path and (last or isinstance(below, tuple)):
                 raise PathConflict(_first(below), path)
             if not last:

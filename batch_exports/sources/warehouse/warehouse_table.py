@@ -22,6 +22,7 @@ from batch_exports.sources.warehouse.reading import answers
 from batch_exports.sources.warehouse.state import Sync
 from batch_exports.sources.warehouse.sync import sync
 from batch_exports.sources.warehouse.synced_table import SyncedTable
+from batch_exports.sources.warehouse.unloading import unloaded
 
 _CANCEL_SECONDS = 5
 
@@ -138,12 +139,20 @@ class WarehouseTable:
         generation: str,
         mapped: MappedTable,
     ) -> Generator[pa.RecordBatch, None, None]:
-        dialect = self.synced.dialect
-        events = Events(mapped, dialect, selection)
-        query = events.query(self.synced.state.delta(generation), found.number, ordered=True)
-        where = f"{self.address} {self.synced.table}"
-        with closing(answers(connection, query, events.answers, dialect, where)) as batches:
-            for batch in batches:
+        dialect, stage = self.synced.dialect, self.stage
+        events = Events(mapped, dialect, selection, unloaded=stage is not None)
+        delta = self.synced.state.delta(generation)
+        query = events.query(delta, found.number, ordered=stage is None)
+        if stage is not None:
+            folder = stage.folder(self.synced.source, found.interval)
+            rows = unloaded(
+                connection, query, events.answers, folder, dict(found.parts)[generation]
+            )
+        else:
+            where = f"{self.address} {self.synced.table}"
+            rows = answers(connection, query, events.answers, dialect, where)
+        with closing(rows):
+            for batch in rows:
                 yield events.of(batch, found)
 
     def _mapping(self, connection: psycopg.Connection[Any], generation: str) -> MappedTable:

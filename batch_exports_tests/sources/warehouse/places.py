@@ -42,7 +42,6 @@ class Place:
     admin: psycopg.Connection
     schema: str = field(default_factory=lambda: f"test_{uuid.uuid4().hex[:12]}")
     state: str = field(default_factory=lambda: f"_rudder_{uuid.uuid4().hex[:12]}")
-    stage: Any = None
 
     @property
     def table(self) -> TableName:
@@ -75,7 +74,7 @@ class Place:
     def source(
         self, mapping: EventMapping = BY_ID, *, mode: Any = "upsert", **settings: Any
     ) -> Iterator[WarehouseTable]:
-        own = settings.pop("name", "crm")
+        own, stage = settings.pop("name", "crm"), settings.pop("stage", None)
         trusted = (
             redshift.trusted(self.server, **settings)
             if isinstance(self.server, Emulator)
@@ -83,7 +82,7 @@ class Place:
         )
         with trusted as connection:
             synced = SyncedTable(own, self.table, self.state, self.dialect, mapping, mode)
-            yield WarehouseTable(synced, connection.connect, connection.uri, self.stage)
+            yield WarehouseTable(synced, connection.connect, connection.uri, stage)
 
 
 def rows_of(

@@ -1,0 +1,84 @@
+"""Rows by way of files that UNLOAD writes to S3."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from batch_exports.destinations.redshift.authorization import Role
+from batch_exports.destinations.redshift.stage_area import StageArea
+from batch_exports.errors import Terminal
+from batch_exports.local import seaweedfs
+from batch_exports.local.redshift.refusal import Refusal
+from batch_exports.local.redshift.server import Emulator
+from batch_exports_tests.conftest import ROLE_ARN
+from batch_exports_tests.sources.warehouse.places import ALL, Place, hour, place, rows_of
+from batch_exports_tests.sources.warehouse.test_values import BOTH, REDSHIFT, loaded
+
+
+@pytest.fixture
+def cluster(redshift: Emulator) -> Iterator[Place]:
+    with place(redshift) as found:
+        yield found
+
+
+@pytest.fixture
+def stage(s3_server: seaweedfs.Server, bucket: str) -> Iterator[StageArea]:
+    keys = s3_server.admin
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_server.endpoint,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    yield StageArea(
+        client=client, bucket=bucket, key_prefix="unload/", authorization=Role(ROLE_ARN)
+    )
+    assert "Contents" not in client.list_objects_v2(Bucket=bucket)
+
+
+def sorted_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: json.dumps(row["record_id"]))
+
+
+def test_unloaded_rows_are_those_of_a_cursor(cluster: Place, stage: StageArea) -> None:
+    loaded(cluster, [*BOTH, *REDSHIFT])
+    cluster.run("INSERT INTO persons (id, user_id) SELECT id + 1, 'it''s' FROM persons")
+    with cluster.source() as source:
+        expected = rows_of(source, 0)
+    with cluster.source(stage=stage) as source:
+        assert sorted_rows(rows_of(source, 0)) == sorted_rows(expected)
+        # Without rows there is no UNLOAD: it would write no file.
+        assert rows_of(source, 1) == []
+    assert len(expected) == 2
+
+
+def test_the_stage_is_empty_after_a_failure(
+    cluster: Place, stage: StageArea, redshift: Emulator
+) -> None:
+    cluster.make("id INTEGER, email VARCHAR(20)", "1, 'a@x.org'", "2, 'b@x.org'")
+    left = "unload/crm/20261101T000000Z-20261101T010000Z/killed/0000.parquet"
+    stage.client.put_object(Bucket=stage.bucket, Key=left, Body=b"of a run that was killed")
+    with cluster.source(stage=stage) as source:
+        redshift.inject("UNLOAD", Refusal("XX000", "S3ServiceException:Access Denied,Status 403"))
+        with pytest.raises(Terminal, match="Access Denied") as raised:
+            rows_of(source, 0)
+        assert "s3:PutObject" in raised.value.remedy
+        with source.read(ALL, hour(0)) as batches:
+            assert batches.read_next_batch().num_rows > 0  # and leave amid the rows
+        assert len(rows_of(source, 0)) == 2
+
+
+def test_rows_that_were_not_unloaded_are_missed(cluster: Place, stage: StageArea) -> None:
+    cluster.make("id INTEGER, email VARCHAR(20)", "1, 'a@x.org'", "2, 'b@x.org'")
+    with cluster.source(stage=stage) as source:
+        rows_of(source, 0)
+        ((generation,),) = cluster.kept("SELECT generation FROM state.batch_exports_crm_syncs")
+        cluster.run(f"DELETE FROM {source.synced.state.delta(generation)} WHERE id = 1")
+        with pytest.raises(Terminal, match=r"UNLOAD wrote 1 rows to .*, and 2 were"):
+            rows_of(source, 0)
