@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 COMPONENTS = {
     "AmplitudeSource": "batch_exports.components.amplitude_source",
     "CustomModel": "batch_exports.components.custom_model",
+    "HttpBatchExport": "batch_exports.components.http_batch_export",
+    "HttpConnection": "batch_exports.components.http_connection",
     "LakeSource": "batch_exports.components.lake_source",
     "PostgresBatchExport": "batch_exports.components.postgres_batch_export",
     "PostgresConnection": "batch_exports.components.postgres_connection",

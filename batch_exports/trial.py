@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
+from functools import cache
 from typing import Any, cast
 
 from batch_exports.components.amplitude_source import AmplitudeSource
 from batch_exports.components.authorities import system_authorities
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.http_batch_export import HttpBatchExport
 from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
 from batch_exports.components.postgres_session import PostgresConnectionResource
@@ -14,6 +16,8 @@ from batch_exports.components.postgres_source import PostgresSource
 from batch_exports.components.redshift_batch_export import RedshiftBatchExport
 from batch_exports.components.redshift_session import RedshiftConnectionResource
 from batch_exports.components.s3_batch_export import S3BatchExport
+from batch_exports.destinations.http import probe as http_probe
+from batch_exports.destinations.http.destination import HttpDestination
 from batch_exports.destinations.postgres import attempt as postgres_attempt
 from batch_exports.destinations.postgres import probe as postgres_probe
 from batch_exports.destinations.postgres.destination import PostgresDestination
@@ -136,7 +140,23 @@ def _try_s3(found: Found) -> Iterator[Result]:
         yield from probe(s3_probe.STEPS, attempt)
 
 
+def _try_http(found: Found) -> Iterator[Result]:
+    """The endpoint, then the bucket in which the record of deliveries is kept."""
+    export = found.export
+    with ExitStack() as stack:
+
+        @cache
+        def reach() -> HttpDestination:
+            resources = stack.enter_context(found.resources(export.destination_resources))
+            return cast(HttpDestination, export.destination(resources))
+
+        yield from probe(http_probe.STEPS, http_probe.Attempt(reach))
+        record = s3_attempt.Attempt(lambda: http_probe.place_of(reach()))
+        yield from probe(s3_probe.STEPS, stack.enter_context(closing(record)))
+
+
 _TRIALS: Mapping[type[BatchExport], Callable[[Found], Iterator[Result]]] = {
+    HttpBatchExport: _try_http,
     PostgresBatchExport: _try_postgres,
     RedshiftBatchExport: _try_redshift,
     S3BatchExport: _try_s3,

@@ -2,6 +2,8 @@
 
 from batch_exports.components.amplitude_source import AmplitudeSource
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.http_batch_export import HttpBatchExport, RecordModel
+from batch_exports.components.http_connection import HttpConnection
 from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
 from batch_exports.components.postgres_connection import PostgresConnection
@@ -25,6 +27,7 @@ def connections() -> str:
         S3Connection,
         PostgresConnection,
         RedshiftConnection,
+        HttpConnection,
     )
     return f"{page}\n\n{_mapping('iam', TemporaryPassword)}"
 
@@ -78,6 +81,12 @@ See also [tables](redshift-tables.md), [write modes](redshift-write-modes.md).
 {_mapping("stage", StageModel)}
 
 {_mapping("authorization", AuthorizationModel)}
+
+{_export(HttpBatchExport)}
+
+See also [limits and the record](http-endpoints.md).
+
+{_mapping("record", RecordModel)}
 """
 
 

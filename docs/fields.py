@@ -8,7 +8,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-_NAMES: Mapping[Any, str] = {str: "text", int: "whole number", bool: "`true`, `false`"}
+_NAMES: Mapping[Any, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "`true`, `false`",
+}
 _NAMES_OF_CLASSES = {"Secret": "`{env: NAME}`", "PropertyFilterModel": "[filters](filters.md)"}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from docs import (
     components,
     declared_models,
+    destination_http,
     destination_postgres,
     destination_redshift,
     destination_s3,
@@ -34,6 +35,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "postgres-write-modes.md": destination_postgres.write_modes,
     "redshift-tables.md": destination_redshift.tables,
     "redshift-write-modes.md": redshift_write_modes.write_modes,
+    "http-endpoints.md": destination_http.endpoints,
 }
 
 

@@ -111,6 +111,8 @@ run alone in the Dagster UI, and reads the destination anew.
   compares its SHA-256; without it, metadata says `landed_rows: not counted`.
   Of Redshift it tells of rows that were
   [left behind or taken over](redshift-write-modes.md#by-keys-alone) as well.
+  Over HTTP nothing can be counted where it went: message IDs made of the source's keys are compared
+  with those of [the record](http-endpoints.md#the-record), and `keys` looks at the source's.
 - `schema` reads the schema of every Parquet file, and the first lines of every JSON lines file.
 - `keys` reads the key columns of every row, and with them the versions of a model that has any: on
   S3, versions of one row may share an interval. It tells of keys that stand twice within one
