@@ -57,7 +57,7 @@ class PostgresAdapter:
     def admin(self) -> psycopg.Connection:
         return self.server.connect()
 
-    def source(self, port: int | None = None) -> Postgres:
+    def source(self, port: int | None = None, **settings: int) -> Postgres:
         connection = PostgresConnectionResource(
             user=self.server.exporter.user,
             password=self.server.exporter.password,
@@ -66,6 +66,7 @@ class PostgresAdapter:
             database=self.server.database,
             ssl_mode="verify-full",
             ssl_root_cert=str(self.server.root_certificate),
+            **settings,
         )
         return Postgres(connection.connect, connection.uri, self._name, self.schema, self.tables)
 
