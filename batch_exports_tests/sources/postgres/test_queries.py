@@ -19,7 +19,7 @@ INSIDE = "inserted_at >= {data_interval_start} AND inserted_at < {data_interval_
 ALL = f"""
 SELECT *, '100%s {{}} \\ ' || $$%(a)s; {{b}}$$ AS "odd %"  -- it's {{c}}
 FROM events AS e
-WHERE {INSIDE} AND event LIKE '%c%' /* ; */;
+WHERE {INSIDE} AND event LIKE 'c%' /* ; */;
 -- the end
 """
 
