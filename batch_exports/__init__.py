@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 
 COMPONENTS = {
     "AmplitudeSource": "batch_exports.components.amplitude_source",
+    "ClickHouseConnection": "batch_exports.components.clickhouse_connection",
+    "ClickHouseSource": "batch_exports.components.clickhouse_source",
     "CustomModel": "batch_exports.components.custom_model",
     "HttpBatchExport": "batch_exports.components.http_batch_export",
     "HttpConnection": "batch_exports.components.http_connection",

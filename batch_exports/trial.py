@@ -8,6 +8,7 @@ from typing import Any, cast
 from batch_exports.components.amplitude_source import AmplitudeSource
 from batch_exports.components.authorities import system_authorities
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.clickhouse_source import ClickHouseSource
 from batch_exports.components.http_batch_export import HttpBatchExport
 from batch_exports.components.lake_source import LakeSource
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
@@ -31,6 +32,7 @@ from batch_exports.errors import ConfigurationError
 from batch_exports.lookup import Found
 from batch_exports.probe import Result, probe
 from batch_exports.sources.amplitude import probe as amplitude_probe
+from batch_exports.sources.clickhouse import probe as clickhouse_probe
 from batch_exports.sources.delivered import probe as delivered_probe
 from batch_exports.sources.lake import probe as lake_probe
 from batch_exports.sources.postgres import attempt as postgres_source_attempt
@@ -55,6 +57,9 @@ def try_source(found: Found) -> Iterator[Result]:
             case AmplitudeSource():
                 archives = amplitude_probe.ArchivesAttempt(reach, export.selection)
                 yield from probe(amplitude_probe.ARCHIVES_STEPS, archives)
+            case ClickHouseSource():
+                clickhouse = clickhouse_probe.Attempt(reach, export.selection, export.newest)
+                yield from probe(clickhouse_probe.STEPS, clickhouse)
             case PostgresSource():
                 yield from _try_postgres_source(found)
             case S3BatchExport():

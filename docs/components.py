@@ -2,6 +2,8 @@
 
 from batch_exports.components.amplitude_source import AmplitudeSource
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.clickhouse_connection import ClickHouseConnection
+from batch_exports.components.clickhouse_source import ClickHouseSource
 from batch_exports.components.http_batch_export import HttpBatchExport, RecordModel
 from batch_exports.components.http_connection import HttpConnection
 from batch_exports.components.lake_source import LakeSource
@@ -13,6 +15,8 @@ from batch_exports.components.redshift_connection import RedshiftConnection, Tem
 from batch_exports.components.redshift_stage import AuthorizationModel, StageModel
 from batch_exports.components.s3_batch_export import S3BatchExport
 from batch_exports.components.s3_connection import S3Connection
+from batch_exports.components.trait_columns import TraitColumn
+from batch_exports.components.warehouse_table_source import WarehouseTableSource
 from batch_exports.components.yaml_component import YamlComponent, YamlModel
 from docs.fields import field_table, paragraphs
 from docs.intervals import interval_table
@@ -27,6 +31,7 @@ def connections() -> str:
         S3Connection,
         PostgresConnection,
         RedshiftConnection,
+        ClickHouseConnection,
         HttpConnection,
     )
     return f"{page}\n\n{_mapping('iam', TemporaryPassword)}"
@@ -39,6 +44,8 @@ def sources() -> str:
         LakeSource,
         AmplitudeSource,
         PostgresSource,
+        ClickHouseSource,
+        WarehouseTableSource,
     )
 
 

@@ -65,14 +65,14 @@ class ClickHouse:
                 found |= self._count(selection, group)
         return [found[interval] for interval in intervals]
 
-    def head(self, selection: Selection, interval: DataInterval) -> pa.RecordBatch | None:
-        """The first rows of an interval; None where it has none."""
-        with closing(self._projected(selection, interval)) as batches:
-            return next(batches, None)
+    def ask(self, statement: Statement, model: Model, interval: DataInterval) -> pa.Table:
+        """What a small query of one's own answers; it may name the values that others do."""
+        with self._asking(model, [interval], bounds(interval)) as ask:
+            return pa.Table.from_batches(ask(statement))
 
     def where(self, model: Model) -> str:
         """Whose rows they are, for people to read."""
-        return f"{self.server.uri}, {model.name}"
+        return f"{self.server.uri} {model.name}"
 
     def _projected(
         self, selection: Selection, interval: DataInterval
