@@ -17,8 +17,10 @@ from batch_exports.destinations.http.refused import (
 from batch_exports.destinations.http.sending import Sent
 from batch_exports.destinations.s3.aside import Aside
 from batch_exports.destinations.sift import Sift
+from batch_exports.errors import Terminal
 from batch_exports.models.identifies import OPERATIONS
 from batch_exports.transform.block import sliced
+from batch_exports.transform.capabilities import OnUnrepresentable
 from batch_exports.transform.identify_calls import Job, identify_calls, unfit
 from batch_exports.transform.message_ids import digest, message_ids
 
@@ -47,7 +49,8 @@ class Delivering:
     """The stages of one interval, in order: `packets`, then `account` for each that was sent.
 
     `operations` are sent. Deletes, for which there is no call, are skipped or rejected; others
-    that are not sent are skipped.
+    that are not sent are skipped. Under the policy `fail` of `sift`, any other row of which no
+    call is taken raises `Terminal`.
     """
 
     form: Form
@@ -138,9 +141,21 @@ class Delivering:
     def _reject(self, rows: pa.RecordBatch, refusals: list[Refusal]) -> None:
         if not refusals:
             return
+        self._fail_for(rows, refusals)
         self.aside.keep(refused_rows(rows, refusals))
         positions = pa.array([position for position, _, _ in refusals], pa.int64())
         self.rejected.add(rows.column("message_id").take(positions))
+
+    def _fail_for(self, rows: pa.RecordBatch, refusals: list[Refusal]) -> None:
+        if self.sift.policy is not OnUnrepresentable.FAIL:
+            return
+        for position, column, reason in refusals:
+            if column != "operation":
+                record = rows.column("record_id")[position]
+                raise Terminal(
+                    f"{column or 'The call'} of the row {record} {reason}.",
+                    remedy="Correct it at the source, or set on_unrepresentable to reject.",
+                )
 
 
 def _sizes(calls: pa.Array) -> pa.Array:

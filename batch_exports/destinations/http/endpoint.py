@@ -22,15 +22,20 @@ _SAID_BYTES = 300
 
 @dataclass(frozen=True)
 class Answer:
-    """`said` is the beginning of the body, `pause` for how many seconds the server asks."""
+    """`said` is the beginning of the body, `pause` for how many seconds the server asks.
+
+    `is_page`: it is meant for people, so that no API gave it.
+    """
 
     status: int
     said: str
     pause: float | None = None
+    is_page: bool = False
 
     @property
     def is_good(self) -> bool:
-        return 200 <= self.status < 300
+        """Whether what was sent was taken."""
+        return 200 <= self.status < 300 and not self.is_page
 
     def __str__(self) -> str:
         return f"{self.status}: {self.said or 'no reason given'}"
@@ -113,6 +118,7 @@ class Connections:
             answer.status,
             self._shown(said),
             pause_of(headers.get("Retry-After"), headers.get("Date")),
+            headers.get("Content-Type", "").lower().startswith("text/html"),
         )
 
     def _shown(self, said: bytes) -> str:

@@ -33,6 +33,11 @@ class Pace:
             self._next = turn + self._distance
             return turn - now
 
+    def hold(self, seconds: float) -> None:
+        """Let no turn come for so long."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
 
 @dataclass
 class Tries:
@@ -66,6 +71,8 @@ class Tries:
             pause = asked or self._pause(number)
             if time.monotonic() + pause > ends:
                 raise failure
+            if asked:
+                self.pace.hold(asked)
             self._wait(pause)
         raise AssertionError("counting has no end")
 
@@ -92,6 +99,11 @@ class Tries:
 def refusal(url: str, answer: Answer) -> Terminal:
     """What an answer means that no retry changes."""
     text = f"{url} answers {answer}."
+    if answer.is_page and answer.status < 300:
+        return Terminal(
+            f"{url} answers {answer.status} with a page in HTML: it takes no calls.",
+            remedy="Correct the connection's endpoint_url and form.",
+        )
     if answer.status in (401, 403):
         return Terminal(text, remedy="Correct the connection's write_key, and its form.")
     if answer.status == 404:

@@ -140,11 +140,23 @@ def test_rows_that_cannot_be_sent_are_kept_with_the_reason(place: Place) -> None
     assert found.problems == ()
 
 
-def test_the_values_of_a_row_may_fail_the_run(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"traits": ["{"]}, "traits of the row"),
+        ({"user_id": [None]}, "user_id of the row 1 is empty"),
+        ({"user_id": ["bad"]}, "The call of the row 1 was refused by the endpoint"),
+    ],
+)
+def test_a_row_may_fail_the_run(place: Place, given: Any, problem: str) -> None:
+    place.receiver.is_bad = lambda call: call["userId"] == "bad"
     destination = place.destination(on_unrepresentable=OnUnrepresentable.FAIL)
-    with pytest.raises(Terminal, match="traits of the row"):
-        destination.write(stream(identifies(["1"], traits=["{"])), HOUR, "run-1")
+    with pytest.raises(Terminal, match=problem):
+        destination.write(stream(identifies(["1"], **given)), HOUR, "run-1")
     assert place.listed() == []
+    # What becomes of deletes is told apart.
+    deletes = identifies(["1"], operation=["delete"])
+    assert destination.write(stream(deletes), HOUR, "run-2").rejected == 1
 
 
 def test_long_ids_are_not_cut(start: Any, place: Place) -> None:
@@ -203,12 +215,12 @@ def test_two_runs_at_once_do_not_both_send(place: Place) -> None:
 
     def second() -> None:
         try:
-            place.destination(lease_seconds=4).write(stream(rows), HOUR, "run-2")
+            place.destination(lease_seconds=8).write(stream(rows), HOUR, "run-2")
         except BatchExportError as error:
             failed.append(error)
 
     def first() -> None:
-        place.destination(lease_seconds=4).write(stream(rows, then=hold), HOUR, "run-1")
+        place.destination(lease_seconds=8).write(stream(rows, then=hold), HOUR, "run-1")
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     threads[0].start()

@@ -71,14 +71,23 @@ def test_the_key_is_not_shown(start: Callable[..., Receiver]) -> None:
     assert answer == Answer(401, "unknown key ***")
 
 
-@pytest.mark.parametrize("fault", [cut, cut_amid, silence])
+@pytest.mark.parametrize("fault", [cut, cut_amid])
 def test_lines_that_break(receiver: Receiver, fault: Fault) -> None:
     receiver.faults.append(fault)
-    with connected(receiver.endpoint(), 0.2) as connections:
+    with connected(receiver.endpoint()) as connections:
         with pytest.raises(Transient, match=receiver.address) as caught:
             connections.post(EMPTY)
         assert KEY not in str(caught.value)
         assert connections.post(EMPTY).is_good
+
+
+def test_silence(receiver: Receiver) -> None:
+    receiver.faults.append(silence)
+    with (
+        connected(receiver.endpoint(), 0.2) as connections,
+        pytest.raises(Transient, match="timed out"),
+    ):
+        connections.post(EMPTY)
 
 
 def test_nobody_is_there() -> None:

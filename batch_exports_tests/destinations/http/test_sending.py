@@ -93,7 +93,7 @@ def test_what_may_pass_is_tried_again(receiver: Receiver, fault: Fault, waits: f
     (found,) = sent(receiver, [packet(1, 2)], timeout=0.5 if fault is silence else 10)
     assert time.monotonic() - began >= waits
     assert (found.refused, found.requests) == ([], 1)
-    assert receiver.requests == [2]
+    assert {*receiver.requests} == {2}
 
 
 def test_what_was_taken_without_an_answer_is_sent_again(receiver: Receiver) -> None:
@@ -161,6 +161,21 @@ def test_an_endpoint_that_refuses_everything(receiver: Receiver) -> None:
     with pytest.raises(Terminal, match=f"refuses {MOST_IN_A_ROW} calls one after the other"):
         sent(receiver, [packet(*range(1000))])
     assert len(receiver.requests) < 3 * MOST_IN_A_ROW
+
+
+def test_a_pause_is_for_all_requests() -> None:
+    pace = Pace(None)
+    assert pace.turn() == 0
+    pace.hold(100)
+    pace.hold(50)
+    assert 90 < pace.turn() <= 100
+
+
+def test_a_page_takes_no_calls(receiver: Receiver) -> None:
+    """Any web site may answer 200 to anything."""
+    receiver.faults.append(answers(200, b"<html>", Content_Type="text/html; charset=utf-8"))
+    with pytest.raises(Terminal, match="answers 200 with a page in HTML"):
+        sent(receiver, [packet(1)])
 
 
 def test_requests_keep_a_pace(receiver: Receiver) -> None:
