@@ -83,7 +83,8 @@ class PostgresSource(Source):
         )
         def postgres(context: dg.InitResourceContext) -> Postgres:
             server: PostgresConnectionResource = getattr(context.resources, connection)
-            return Postgres(server.connect, server.uri, name, schema, tables, context.run_id or "")
+            run_id = context.run.run_id if context.run else ""
+            return Postgres(server.connect, server.uri, name, schema, tables, run_id)
 
         return postgres
 
