@@ -115,7 +115,8 @@ def _stage(
     sift = Sift(fit.capabilities, OnUnrepresentable.REPLACE, names, keep=lambda _: None)
     with source_keys() as reader:
         batches = (
-            batch.append_column(
+            # An export may have its columns in another order.
+            batch.select(names).append_column(
                 "row_key",
                 json_rows(batch, names) if named else pa.nulls(batch.num_rows, pa.string()),
             )
