@@ -101,7 +101,8 @@ def test_a_partition_is_delivered_and_checked(define: Define, receiver: Receiver
     result = run(define(identifies([str(n) for n in range(50)], HOUR)))
     assert result.success, errors_of(result)
     assert len(receiver.calls) == 50
-    assert checks(result) == dict.fromkeys(("row_count", "schema", "keys", "values"), True)
+    assert {"row_count", "schema", "keys", "values"} <= {*checks(result)}
+    assert all(checks(result).values())
     (materialization,) = result.get_asset_materialization_events()
     told = materialization.materialization.metadata
     assert told["dagster/partition_row_count"].value == 50
@@ -112,7 +113,7 @@ def test_a_partition_is_delivered_and_checked(define: Define, receiver: Receiver
 def test_deletes_are_seen(define: Define, receiver: Receiver) -> None:
     rows = identifies(["1", "2"], HOUR, operation=["update", "delete"])
     result = run(define(rows))
-    assert checks(result) == {"row_count": True, "schema": True, "keys": True, "values": False}
+    assert [name for name, passed in checks(result).items() if not passed] == ["values"]
     result = run(define(rows, "on_delete: skip"))
     assert all(checks(result).values())
     assert receiver.repeated == 1
