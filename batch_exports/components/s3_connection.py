@@ -1,6 +1,7 @@
 """Credentials and endpoint of an S3 service, defined once and shared by name."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import boto3
@@ -10,6 +11,8 @@ from botocore.credentials import (
     AssumeRoleCredentialFetcher,
     DeferredRefreshableCredentials,
 )
+from botocore.loaders import Loader, create_loader
+from botocore.session import Session as CoreSession
 from botocore.session import get_session
 from dagster_aws.s3 import S3Resource
 from pyarrow import fs
@@ -110,6 +113,7 @@ class S3ConnectionResource(S3Resource):
         Raises `Terminal` where there are none to assume the role with.
         """
         session = boto3.Session(
+            botocore_session=_core_session(),
             aws_access_key_id=self.aws_access_key_id,
             aws_secret_access_key=self.aws_secret_access_key,
             aws_session_token=self.aws_session_token,
@@ -117,6 +121,21 @@ class S3ConnectionResource(S3Resource):
             profile_name=self.profile_name,
         )
         return _with_role(session, self.role_arn, self.external_id) if self.role_arn else session
+
+
+def _core_session() -> CoreSession:
+    session = get_session()
+    session.register_component(
+        "data_loader", _descriptions(session.get_config_variable("data_path"))
+    )
+    return session
+
+
+@cache
+def _descriptions(data_path: str | None) -> Loader:
+    """Botocore's descriptions of services, which take a tenth of a second to read: once for all
+    connections of a process, which may deliver many intervals."""
+    return create_loader(data_path)
 
 
 class S3Connection(YamlComponent):
@@ -214,7 +233,7 @@ def _with_role(session: boto3.Session, role_arn: str, external_id: str | None) -
             **({"ExternalId": external_id} if external_id else {}),
         },
     )
-    assumed = get_session()
+    assumed = _core_session()
     # botocore has no public way to give a session credentials that renew themselves.
     assumed._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]
         method="assume-role", refresh_using=fetcher.fetch_credentials
