@@ -188,8 +188,8 @@ class BatchExport(YamlComponent):
             self._loaded = find_loaded(context, _ANY_EXPORT, self.load_from)
         elif self.source is not None and self.model_name is not None:
             # Of a source that is not there nothing is known: that is what the user has to mend.
-            find(context, _ANY_SOURCE, "source", self.source)
-            self._declared = find_model(context, self.source, self.model_name)
+            source = find(context, _ANY_SOURCE, "source", self.source)
+            self._declared = find_model(context, source, self.model_name)
 
     def export(self) -> Export:
         """The export as it runs. Raises `ConfigurationError` for fields that do not fit.

@@ -130,7 +130,7 @@ def _table(name: str, schema: str | None = None) -> Table:
     return Table(name, schema)
 
 
-def find_model(context: dg.ComponentLoadContext, source: str, name: str) -> Model:
+def find_model(context: dg.ComponentLoadContext, source: Source, name: str) -> Model:
     """A model of the source by its name: a built-in one, or one that was declared for it.
 
     Raises `ConfigurationError`, naming the field of the export, with the names that there are.
@@ -138,7 +138,7 @@ def find_model(context: dg.ComponentLoadContext, source: str, name: str) -> Mode
     if name in MODELS:
         return MODELS[name]
     declared = context.component_tree.get_all_components(CustomModel)
-    own = {component.name: component for component in declared if component.source == source}
+    own = {component.name: component for component in declared if component.source == source.name}
     if name in own:
         return own[name].declared()
     for other in declared:
@@ -146,11 +146,11 @@ def find_model(context: dg.ComponentLoadContext, source: str, name: str) -> Mode
             raise ConfigurationError(
                 "model",
                 f"{name!r} is a model of the source {other.source!r}.",
-                remedy=f"Give that source, or declare one for {source}.",
+                remedy=f"Give that source, or declare one for {source.name}.",
             )
     raise ConfigurationError(
         "model",
         f"there is no model {name!r}.",
-        remedy=f"There is: {', '.join([*MODELS, *own])}. Correct the name, or define one with "
-        "type: batch_exports.CustomModel.",
+        remedy=f"{source.name} has {', '.join([*(one.name for one in source.models), *own])}. "
+        "Correct the name, or define one with type: batch_exports.CustomModel.",
     )

@@ -101,7 +101,7 @@ def test_mistakes(
         (ARCHIVES, EVENTS.replace("model: amplitude_events", "model: events"), "model",
          ["It has amplitude_events, amplitude_merged_ids."]),
         (LAKE, EVENTS, "source",
-         ["There is: lake.", "batch_exports.AmplitudeSource or batch_exports.LakeSource"]),
+         ["There is: lake.", "batch_exports.AmplitudeSource or batch_exports."]),
     ],
 )  # fmt: skip
 def test_exports_that_it_cannot_serve(

@@ -133,10 +133,10 @@ def test_a_word_of_a_model(
 @pytest.mark.parametrize(
     ("documents", "words"),
     [
-        ([LAKE, CONNECTION, ORDERS], ["attributes.model", "no model 'orders'", "events, persons"]),
+        ([LAKE, CONNECTION, ORDERS], ["attributes.model", "no model 'orders'", "lake has events"]),
         (
             [LAKE, CONNECTION, MODEL, ORDERS.replace("orders", "order")],
-            ["attributes.model", "no model 'order'", "amplitude_merged_ids, orders"],
+            ["attributes.model", "no model 'order'", ", orders. Correct"],
         ),
         (
             [LAKE, LAKE.replace("name: lake", "name: other"), CONNECTION, MODEL,

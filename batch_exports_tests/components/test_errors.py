@@ -108,7 +108,7 @@ def test_a_line_of_an_export(
             "17 - attributes.connection",
             ["no S3Connection named 'archiv'", "There is: archive"],
         ),
-        ("model: events", "model: event", "15 - attributes.model", ["'event'", "There is: events"]),
+        ("model: events", "model: event", "15 - attributes.model", ["'event'", "lake has events"]),
         (
             '"2026-11-01"',
             '"2026-11-01T00:30"',
