@@ -24,6 +24,7 @@ COMPONENTS = {
     "RedshiftConnection": "batch_exports.components.redshift_connection",
     "S3BatchExport": "batch_exports.components.s3_batch_export",
     "S3Connection": "batch_exports.components.s3_connection",
+    "WarehouseTableSource": "batch_exports.components.warehouse_table_source",
 }
 
 

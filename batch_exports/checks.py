@@ -16,7 +16,8 @@ from batch_exports.destinations.delivery import (
 from batch_exports.errors import Terminal
 from batch_exports.export import Export
 from batch_exports.interval import DataInterval
-from batch_exports.models import Rule
+from batch_exports.models import IDENTIFIES, Rule
+from batch_exports.sources.rejections import RejectingSource
 from batch_exports.sources.source import Source
 
 _EXAMPLES = 5
@@ -167,6 +168,23 @@ def check_cycles(it: Examination) -> Outcome:
     )
 
 
+def check_source_rows(it: Examination) -> Outcome:
+    """The source left no row out as invalid."""
+    if not isinstance(it.source, RejectingSource):
+        return Outcome(True, "The source leaves no row out.")
+    found = it.source.rejections(it.export.selection, it.interval)
+    rows = sum(found.rows.values())
+    if not rows:
+        return Outcome(True, "Every row is valid.", {"invalid_rows": 0})
+    why = "; ".join(f"{number}: {reason}" for reason, number in found.rows.items())
+    return Outcome(
+        False,
+        f"Rows left out: {rows} ({why}), such as {', '.join(found.examples)}. {found.where} keeps "
+        "them. Correct them in the table: the next sync takes them in.",
+        {"invalid_rows": rows, "examples": list(found.examples)},
+    )
+
+
 def check_of_rule(rule: Rule) -> "Check":
     """Rows that break a rule of the model are as the source has them: that is a warning."""
 
@@ -206,16 +224,19 @@ CHECKS: Mapping[str, Check] = {
 }
 CHECKS_OF_MERGES: Mapping[str, Check] = {"versions": check_versions}
 CHECKS_OF_RESOLVED: Mapping[str, Check] = {"cycles": check_cycles}
+CHECKS_OF_SYNCS: Mapping[str, Check] = {"source_rows": check_source_rows}
 
 
 def checks_of(export: Export) -> Mapping[str, Check]:
     """The checks of an export, by name."""
     of_merges = CHECKS_OF_MERGES if export.merges else {}
     of_resolved = CHECKS_OF_RESOLVED if export.resolves else {}
+    is_synced = export.selection.model.name == IDENTIFIES.name and not export.loads_from
+    of_syncs = CHECKS_OF_SYNCS if is_synced else {}
     # What another export delivered has been checked there, and may lack the rules' columns.
     rules = () if export.loads_from else export.selection.model.rules
     of_rules = {rule.name: check_of_rule(rule) for rule in rules}
-    return {**CHECKS, **of_merges, **of_resolved, **of_rules}
+    return {**CHECKS, **of_merges, **of_resolved, **of_syncs, **of_rules}
 
 
 def build_checks(

@@ -15,7 +15,6 @@ from batch_exports.components.redshift_connection import RedshiftConnection, Tem
 from batch_exports.components.redshift_stage import AuthorizationModel, StageModel
 from batch_exports.components.s3_batch_export import S3BatchExport
 from batch_exports.components.s3_connection import S3Connection
-from batch_exports.components.trait_columns import TraitColumn
 from batch_exports.components.warehouse_table_source import WarehouseTableSource
 from batch_exports.components.yaml_component import YamlComponent, YamlModel
 from docs.fields import field_table, paragraphs

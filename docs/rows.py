@@ -6,7 +6,7 @@ from typing import get_args
 
 import pyarrow as pa
 
-from batch_exports.checks import CHECKS, CHECKS_OF_MERGES, CHECKS_OF_RESOLVED
+from batch_exports.checks import CHECKS, CHECKS_OF_MERGES, CHECKS_OF_RESOLVED, CHECKS_OF_SYNCS
 from batch_exports.components.event_filters import PropertyFilterModel
 from batch_exports.destinations.postgres import types as postgres_types
 from batch_exports.destinations.redshift import types as redshift_types
@@ -89,6 +89,7 @@ def checks() -> str:
             **CHECKS,
             **CHECKS_OF_MERGES,
             **CHECKS_OF_RESOLVED,
+            **CHECKS_OF_SYNCS,
         }.items()
     ]
     rules = [(r.name, m.name) for m in MODELS.values() for r in m.rules]

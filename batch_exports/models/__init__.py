@@ -13,7 +13,7 @@ from batch_exports.models.type_names import type_name
 
 MODELS = {
     model.name: model
-    for model in (EVENTS, PERSONS, SESSIONS, AMPLITUDE_EVENTS, AMPLITUDE_MERGED_IDS)
+    for model in (EVENTS, PERSONS, SESSIONS, AMPLITUDE_EVENTS, AMPLITUDE_MERGED_IDS, IDENTIFIES)
 }
 
 __all__ = [

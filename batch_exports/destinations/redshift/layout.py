@@ -12,6 +12,7 @@ from batch_exports.models import (
     AMPLITUDE_EVENTS,
     AMPLITUDE_MERGED_IDS,
     EVENTS,
+    IDENTIFIES,
     PERSONS,
     SESSIONS,
     Projection,
@@ -33,6 +34,7 @@ _USUAL: Mapping[str, Layout] = {
     SESSIONS.name: Layout("distinct_id", ("start_timestamp",)),
     AMPLITUDE_EVENTS.name: Layout("amplitude_id", ("event_time", "server_upload_time")),
     AMPLITUDE_MERGED_IDS.name: Layout("amplitude_id", ("merge_server_time",)),
+    IDENTIFIES.name: Layout("record_id", ("data_interval_start",)),
 }
 
 

@@ -213,6 +213,17 @@ def count_in(table: TableName, what: str, sync: int) -> sql.Composed:
     )
 
 
+def some_keys(rejects: TableName, mapped: MappedTable, dialect: Dialect, sync: int) -> sql.Composed:
+    """The keys of some of the rows that a sync found invalid, as text."""
+    return sql.SQL("SELECT {} FROM {} WHERE {} = {} ORDER BY {} LIMIT 5").format(
+        sql.SQL(", ").join(dialect.as_text(column, _NEW) for column in mapped.key),
+        _as(rejects, _NEW),
+        sql.Identifier(SYNC),
+        sql.Literal(sync),
+        identifiers(_names(mapped.key), of=_NEW),
+    )
+
+
 def _insert(
     into: TableName,
     what: str,

@@ -82,7 +82,7 @@ def _denials(folder: StageFolder) -> Generator[None, None, None]:
 def unload_policy(stage: StageArea) -> Mapping[str, Any]:
     """What UNLOAD needs on a stage, as an IAM policy."""
     objects = f"arn:aws:s3:::{stage.bucket}/{stage.key_prefix}*"
-    allowed = [
+    allowed: list[dict[str, Any]] = [
         {"Action": ["s3:PutObject", "s3:GetObject"], "Resource": objects},
         {"Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{stage.bucket}"},
     ]

@@ -13,8 +13,9 @@ from batch_exports.destinations.redshift.isolation import retried
 from batch_exports.destinations.redshift.stage_area import StageArea
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
+from batch_exports.sources.rejections import Rejections
 from batch_exports.sources.source import Selection
-from batch_exports.sources.warehouse.difference import count_by
+from batch_exports.sources.warehouse import difference
 from batch_exports.sources.warehouse.errors import warehouse_errors
 from batch_exports.sources.warehouse.events import Events
 from batch_exports.sources.warehouse.mapping import MappedTable
@@ -36,6 +37,7 @@ class WarehouseTable:
     connect: Callable[[str], psycopg.Connection[Any]]
     address: str
     stage: StageArea | None = None
+    run_id: str = ""
 
     @contextmanager
     def read(
@@ -66,15 +68,34 @@ class WarehouseTable:
             wanted = [syncs[interval] for interval in intervals]
             rows = dict.fromkeys((one.number for one in wanted), 0)
             for generation in dict.fromkeys(g for one in wanted for g, _ in one.parts):
-                query = count_by(state.delta(generation), list(rows))
+                query = difference.count_by(state.delta(generation), list(rows))
                 for number, found in connection.execute(query).fetchall():
                     rows[number] += found
         return [rows[one.number] for one in wanted]
 
+    def rejections(self, selection: Selection, interval: DataInterval) -> Rejections:
+        """What the interval's sync found invalid, with some of the keys; nothing where it was never
+        synced."""
+        state = self.synced.state
+        with self.session(f"{interval} rejections") as connection:
+            state.make(connection)
+            found = state.find(connection, interval)
+            if found is None or not found.rejected:
+                return Rejections()
+            mapped = self._mapping(connection, found.generation)
+            where = state.rejects(found.generation)
+            query = difference.some_keys(where, mapped, self.synced.dialect, found.number)
+            keys = connection.execute(query).fetchall()
+        return Rejections(
+            {difference.REASONS[reason]: rows for reason, rows in found.rejected.items()},
+            [", ".join("NULL" if part is None else part for part in key) for key in keys],
+            str(where),
+        )
+
     @contextmanager
     def session(self, label: str) -> Generator[psycopg.Connection[Any], None, None]:
         """A connection whose errors are ours, and whose query ends with the block."""
-        connection = self.connect(f"batch_exports {self.synced.source} {label}")
+        connection = self.connect(f"batch_exports {self.synced.source} {label} {self.run_id}")
         try:
             with self._errors(connection):
                 yield connection

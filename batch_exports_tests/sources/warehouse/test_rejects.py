@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from batch_exports_tests.sources.warehouse.places import Place, rows_of, told
+from batch_exports_tests.sources.warehouse.places import ALL, Place, hour, rows_of, told
 
 COLUMNS = "id INTEGER, email VARCHAR(100), score DOUBLE PRECISION"
 
@@ -32,6 +32,16 @@ def test_invalid_rows_are_left_out_and_kept(warehouse: Place) -> None:
     )
     with warehouse.source() as source:
         assert told(source, 0) == [("insert", "1"), ("insert", "8")]
+        found = source.rejections(ALL, hour(0))
+        assert source.rejections(ALL, hour(1)).rows == {}
+    assert found.rows == {
+        "other rows have the same primary key": 2,
+        "nothing in it tells whom it is about": 2,
+        "a number is NaN or infinite, which JSON has not": 2,
+        "a column of the primary key is NULL": 1,
+    }
+    assert {"3", "4"} <= set(found.examples) <= {"NULL", "3", "4", "5", "6", "7"}
+    assert found.where.endswith('_rejects"')
     assert rejected(warehouse) == [
         (1, "duplicate_key", 3, "c@x.org"),
         (1, "duplicate_key", 3, "d@x.org"),
