@@ -49,9 +49,8 @@ REQUIRED = {"order id", "line", "day", "version", "updated_at"}
 MODEL = """\
 type: batch_exports.CustomModel
 attributes:
-  name: orders
-  source: lake
-  table: shop/orders
+  {named}
+  {origin}
   key: [order id, line, day]
   versions: [updated_at, version]
   membership: updated_at
@@ -99,15 +98,34 @@ attributes: {{name: straight, load_from: few, start: "2026-11-01", delay_seconds
   authorization: {{role_arn: "{role}"}}}}
 ---
 """
+# The same rows once more, out of the table that one of these exports delivered.
+BACK = """\
+---
+type: batch_exports.PostgresSource
+attributes: {{name: database, connection: postgres, schema: {schema}}}
+---
+type: batch_exports.S3BatchExport
+attributes: {{name: back, source: database, model: delivered, start: "2026-11-01",
+  connection: archive, bucket_name: {bucket}, key_prefix: back/}}
+---
+"""
+OUT_OF_TABLE = (
+    "name: delivered\n  source: database",
+    """query: |
+    SELECT * FROM orders  -- {and no more}
+    WHERE updated_at >= {data_interval_start} AND updated_at < {data_interval_end};""",
+)
 NAMES = [name for name, *_ in COLUMNS]
 
 
-def declared() -> str:
+def declared(
+    named: str = "name: orders\n  source: lake", origin: str = "table: shop/orders"
+) -> str:
     lines = []
     for name, type_, *_ in COLUMNS:
         nullable = json.dumps(name not in REQUIRED)
         lines.append(f"{{name: {json.dumps(name)}, type: '{type_}', nullable: {nullable}}}")
-    return MODEL + "".join(f"    - {line}\n" for line in lines)
+    return MODEL.format(named=named, origin=origin) + "".join(f"    - {line}\n" for line in lines)
 
 
 def row(number: int) -> dict[str, Any]:
@@ -138,6 +156,14 @@ class Shop:
         assert list(failed) == list(failing), failed
         [event] = result.get_asset_materialization_events()
         return {name: one.value for name, one in event.materialization.metadata.items()}
+
+    def landed(self, server: Server, bucket: str, prefix: str) -> pa.Table:
+        """The file of Parquet that was delivered there."""
+        client = server.client()
+        found = client.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
+        [key] = [item["Key"] for item in found if "manifest" not in item["Key"]]
+        client.download_file(bucket, key, str(self.folder / "landed.parquet"))
+        return pq.read_table(self.folder / "landed.parquet")
 
 
 @pytest.fixture
@@ -177,7 +203,7 @@ def shop(
         "TEST_PG_ROOT": str(postgres_server.root_certificate),
     }.items():
         monkeypatch.setenv(name, value)
-    exports = EXPORTS.format(
+    exports = (EXPORTS + BACK.removeprefix("---\n")).format(
         lake=tmp_path / "lake",
         bucket=bucket,
         schema=postgres_schema,
@@ -185,7 +211,7 @@ def shop(
         role=ROLE_ARN,
     )
     postgres = POSTGRES.replace("name: warehouse", "name: postgres")
-    files = {"a/defs.yaml": CONNECTIONS + postgres + declared() + exports.removesuffix("---\n")}
+    files = {"a/defs.yaml": CONNECTIONS + postgres + declared() + exports + declared(*OUT_OF_TABLE)}
     shop = Shop(tmp_path, load(tmp_path / "defs", files, monkeypatch))
     with shop.instance:
         yield shop
@@ -193,6 +219,15 @@ def shop(
 
 def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda one: (one["order id"], one["version"]))
+
+
+def in_files(table: pa.Table) -> list[dict[str, Any]]:
+    return in_order([{**one, "a.b": json.loads(one["a.b"])} for one in table.to_pylist()])
+
+
+def as_float32(one: dict[str, Any]) -> dict[str, Any]:
+    """What is 0.1 in 32 bits is another number in 64."""
+    return {**one, "real": pa.scalar(one["real"], pa.float32()).as_py()}
 
 
 def read(
@@ -208,20 +243,13 @@ def test_files(shop: Shop, s3_server: Server, bucket: str) -> None:
     shop.run("lines")
     client = s3_server.client()
     keys = [item["Key"] for item in client.list_objects_v2(Bucket=bucket)["Contents"]]
-    [file] = [key for key in keys if key.startswith("parquet/") and "manifest" not in key]
     [lines] = [key for key in keys if key.startswith("lines/") and "manifest" not in key]
-    client.download_file(bucket, file, str(shop.folder / "landed.parquet"))
-    landed = pq.read_table(shop.folder / "landed.parquet")
+    landed = shop.landed(s3_server, bucket, "parquet/")
     types = dict(zip(landed.schema.names, landed.schema.types, strict=True))
     assert types["day"] == pa.date32()
     assert types["digits"] == pa.decimal128(38, 37)
     assert types["updated_at"] == TIMESTAMP
-    rows = [{**one, "a.b": json.loads(one["a.b"])} for one in landed.to_pylist()]
-    expected = [row(1), row(0), row(2)]
-    # What is 0.1 in 32 bits is another number in 64.
-    for one in expected:
-        one["real"] = float(pa.scalar(one["real"], pa.float32()).as_py())
-    assert in_order(rows) == in_order(expected)
+    assert in_files(landed) == [as_float32(row(number)) for number in (2, 0, 1)]
     text = client.get_object(Bucket=bucket, Key=lines)["Body"].read().decode()
     read = [json.loads(line, parse_float=Decimal) for line in text.splitlines()]
     [one] = [one for one in read if one["version"] == 2]
@@ -322,3 +350,12 @@ def test_what_a_destination_does_not_hold_is_rejected(shop: Shop) -> None:
         told = shop.run(export, "values")
         assert told["rejected_rows"] == 1, export
         assert told["source_rows"] == 3, export
+
+
+def test_out_of_a_table_again(shop: Shop, s3_server: Server, bucket: str) -> None:
+    """By a query, of which the comment and the semicolon at its end are left out."""
+    shop.run("merged")
+    shop.run("back")
+    landed = shop.landed(s3_server, bucket, "back/")
+    assert landed.schema.field("digits").type == pa.decimal128(38, 37)
+    assert in_files(landed) == [as_float32(row(number)) for number in (2, 1)]
