@@ -5,6 +5,7 @@ import random
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -53,6 +54,7 @@ def table(model: Model, rows: Iterable[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema(fields))
 
 
+@cache
 def large(rows: int) -> pa.Table:
     """Events of about 1,600 bytes each that hardly compress, all within the first hour."""
     chance = random.Random(1)

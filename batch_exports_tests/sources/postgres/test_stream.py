@@ -168,10 +168,12 @@ def test_own_types(connection: psycopg.Connection) -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
-@given(st.lists(st.tuples(st.none() | TEXT, st.none() | st.lists(st.none() | TEXT)), min_size=1))
+@given(
+    rows=st.lists(st.tuples(st.none() | TEXT, st.none() | st.lists(st.none() | TEXT)), min_size=1)
+)
 @settings(max_examples=60)
 def test_any_text(
-    postgres_server: Server, rows: list[tuple[str | None, list[str | None] | None]]
+    connection: psycopg.Connection, rows: list[tuple[str | None, list[str | None] | None]]
 ) -> None:
     texts, lists = zip(*rows, strict=True)
     query = sql.SQL(
@@ -180,7 +182,7 @@ def test_any_text(
         "END AS list FROM jsonb_array_elements({}) WITH ORDINALITY ORDER BY ordinality"
     ).format(sql.Literal(json.dumps(list(zip(texts, lists, strict=True)))) + sql.SQL("::jsonb"))
     schema = pa.schema([("list", TEXTS), ("text", pa.string())])
-    with postgres_server.connect() as connection:
+    with connection.transaction(force_rollback=True):
         table = pa.Table.from_batches(stream(connection, query, schema, where="the query"))
     assert table.column("text").to_pylist() == list(texts)
     assert table.column("list").to_pylist() == list(lists)
