@@ -14,7 +14,6 @@ from batch_exports.cli import main
 from batch_exports.components.errors import InvalidComponent
 from batch_exports.interval import DataInterval
 from batch_exports.local.seaweedfs import Server
-from batch_exports.models import IDENTIFIES, MODELS
 from batch_exports_tests.deployment import CONNECTION, LAKE, START, errors_of, load
 from batch_exports_tests.destinations.http.place import identifies
 from batch_exports_tests.destinations.http.receiver import KEY, Receiver, answers
@@ -43,8 +42,7 @@ Define = Callable[..., dg.Definitions]
 
 
 @pytest.fixture(autouse=True)
-def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MODELS, "identifies", IDENTIFIES)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_WRITE_KEY", KEY)
     monkeypatch.setattr("batch_exports.destinations.http.tries._FIRST_PAUSE", 0.01)
 
