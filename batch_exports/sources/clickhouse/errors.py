@@ -1,11 +1,11 @@
 """What ClickHouse's errors mean to the user: act, or let it be tried again."""
 
+import http.client
 import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pyarrow as pa
 import urllib3
 
 from batch_exports.errors import BatchExportError, Terminal, Transient
@@ -66,7 +66,7 @@ _EXCEPTION = re.compile(r"Code: (\d+)\. DB::Exception: (.*)", re.DOTALL)
 # long, and quote values.
 _REST = re.compile(
     r":? In scope .*|: [Ww]hile (?:executing|processing) .*|: \([Ww]hile .*"
-    r"|\s*\(version .*|\n\d+ \w+\r?\n__exception__.*",
+    r"|\s*\(version .*|\s*\(for url .*|\n\d+ \w+\r?\n__exception__.*",
     re.DOTALL,
 )
 _NAME = re.compile(r"\s*\([A-Z][A-Z0-9_]+\)\s*$")
@@ -101,12 +101,18 @@ def exception_in(body: bytes, where: str) -> BatchExportError | None:
     return _of_server(body[found[-1].start() :].decode(errors="replace"), where)
 
 
+def received(error: Exception) -> bytes:
+    """What had come of an answer before a connection broke, and did not reach its reader."""
+    found = [one.partial for one in _chain(error) if isinstance(one, http.client.IncompleteRead)]
+    return next((part for part in found if isinstance(part, bytes)), b"")
+
+
 def lost(where: str, error: Exception | None = None) -> BatchExportError:
     """The error for a connection that broke, or for an answer that ended too soon."""
     for cause in _chain(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Terminal(
-                f"{where}: the server does not prove who it is: {cause.verify_message}.",
+                f"{where}: the server does not prove who it is: {cause.reason or cause}.",
                 remedy="Give the certificate of its authority in the connection's ca_cert, or "
                 "correct the host.",
             )
@@ -117,7 +123,7 @@ def lost(where: str, error: Exception | None = None) -> BatchExportError:
     )
 
 
-def broken(where: str, error: pa.ArrowException) -> BatchExportError:
+def broken(where: str, error: Exception) -> BatchExportError:
     """The error for an answer that is no Arrow stream, though nothing in it says why."""
     return Transient(
         f"{where}: the answer cannot be read: {str(error)[:_LONGEST]}.",

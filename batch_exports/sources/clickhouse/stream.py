@@ -1,11 +1,12 @@
 """An answer of ClickHouse's as record batches, and the proof that it is whole."""
 
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 
 import pyarrow as pa
 import urllib3
 
-from batch_exports.sources.clickhouse.errors import broken, exception_in, lost
+from batch_exports.sources.clickhouse.errors import broken, exception_in, lost, received
 from batch_exports.sources.clickhouse.server import Connected, Setting
 from batch_exports.sources.clickhouse.statement import Statement
 
@@ -59,10 +60,13 @@ def stream(
             yield _empty(reader.schema)
             for batch in reader:
                 yield from _sliced(batch)
-        except pa.ArrowException as error:
             body.drain()
+        except (pa.ArrowException, OSError) as error:  # Arrow's own are among both
+            with suppress(urllib3.exceptions.HTTPError):
+                body.drain()
             raise exception_in(body.tail, where) or broken(where, error) from None
-        body.drain()
+        except urllib3.exceptions.HTTPError as error:
+            raise exception_in(body.tail, where) or error from None
         if not body.tail.endswith(_END):
             raise exception_in(body.tail, where) or lost(where)
 
@@ -89,9 +93,16 @@ class _Body:
         self.tail = b""
 
     def read(self, size: int = -1) -> bytes:
-        data = self._response.read(size if size >= 0 else None)
-        self.tail = (self.tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
+        try:
+            data = self._response.read(size if size >= 0 else None)
+        except urllib3.exceptions.HTTPError as error:
+            self._keep(received(error))
+            raise
+        self._keep(data)
         return data
+
+    def _keep(self, data: bytes) -> None:
+        self.tail = (self.tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
 
     def drain(self) -> None:
         """Read what is left, which is nothing where all is well."""
