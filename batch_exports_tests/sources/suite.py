@@ -214,13 +214,9 @@ class ServerSuite(Suite):
             assert rows.read_next_batch().num_rows
             assert adapter.running()
         assert_idle(adapter)
-        with (
-            pytest.raises(ZeroDivisionError) as failed,
-            adapter.source().read(selection, HOUR) as rows,
-        ):
+        with pytest.raises(ZeroDivisionError), adapter.source().read(selection, HOUR) as rows:
             assert rows.read_next_batch().num_rows // 0
         assert_idle(adapter)
-        assert failed.value.__traceback__  # has kept alive what the reader did not close
 
     def test_a_lost_connection_may_be_tried_again(self, adapter: ServerAdapter) -> None:
         """Halfway through the rows, which never look like all there are."""

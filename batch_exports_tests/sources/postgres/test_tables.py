@@ -178,9 +178,10 @@ def test_a_type_that_may_hold_other_values(postgres: PostgresAdapter) -> None:
         rows_of(postgres.source(), ALL_KINDS, HOUR)
 
 
-def test_sessions_say_whose_they_are(postgres: PostgresAdapter) -> None:
+def test_sessions_say_whose_they_are_and_end(postgres: PostgresAdapter) -> None:
     postgres.lay(EVENTS, table(EVENTS, map(event, range(3))))
     source = replace(postgres.source(), name="db", run_id="run")
     with source.session(f"{START:%Y-%m-%dT%H:%MZ}") as connection:
         told = connection.execute("SHOW application_name").fetchone()
     assert told == ("batch_exports db 2026-11-01T00:00Z run",)
+    assert connection.closed
