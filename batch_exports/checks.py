@@ -9,7 +9,9 @@ import dagster as dg
 import pyarrow as pa
 
 from batch_exports.destinations.delivery import (
+    Delivery,
     Destination,
+    Landed,
     MergingDestination,
     ResolvingDestination,
 )
@@ -56,13 +58,13 @@ def check_row_count(it: Examination) -> Outcome:
     problems = list(landed.problems)
     if in_source != delivery.source_rows:
         problems.append(
-            f"The source has {in_source} rows; {delivery.rows} were delivered and "
-            f"{delivery.rejected} rejected. Rows may have come late: materialize again."
+            f"The source has {in_source} rows; {delivery.rows} were delivered"
+            f"{_left_out(delivery)}. Rows may have come late: materialize again."
         )
     counted = "not counted" if landed.rows is None else landed.rows
     return Outcome(
         not problems,
-        " ".join(problems) or _reconciled(in_source, delivery.rejected, landed.rows),
+        " ".join(problems) or _reconciled(in_source, landed),
         {
             "source_rows": in_source,
             "delivered_rows": delivery.rows,
@@ -72,13 +74,17 @@ def check_row_count(it: Examination) -> Outcome:
     )
 
 
-def _reconciled(in_source: int, rejected: int, landed: int | None) -> str:
+def _reconciled(in_source: int, landed: Landed) -> str:
     """What was compared, and nothing else."""
-    text = f"Rows in the source: {in_source}, and as many in the record"
-    text += f", {rejected} of them rejected" if rejected else ""
-    if landed is None:
-        return f"{text}; the files are those that the record names, by size and ETag."
-    return f"{text}; counted where they landed: {landed}."
+    text = f"Rows in the source: {in_source}, and as many in the record{_left_out(landed.delivery)}"
+    if landed.rows is None:
+        return f"{text}; {landed.compared}."
+    return f"{text}; counted where they landed: {landed.rows}."
+
+
+def _left_out(delivery: Delivery) -> str:
+    parts = {"rejected": delivery.rejected, "skipped": delivery.skipped}
+    return "".join(f", {rows} {what}" for what, rows in parts.items() if rows)
 
 
 def check_schema(it: Examination) -> Outcome:

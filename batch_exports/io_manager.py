@@ -57,6 +57,8 @@ def delivery_metadata(delivery: Delivery, seconds: float) -> dict[str, Any]:
         "rows_per_second": round(delivery.rows / seconds) if seconds else 0,
         "record": dg.MetadataValue.path(delivery.record),
     }
+    if delivery.skipped:
+        metadata["skipped_rows"] = delivery.skipped
     if delivery.changed is not None:
         metadata["changed_rows"] = delivery.changed
     if delivery.way is not None:

@@ -29,10 +29,11 @@ class Delivery:
     """One committed write: what the destination recorded about it.
 
     `rows` were delivered, of which `replaced` hold a value in a changed form; `rejected` were
-    not. Originals of both lie at `aside`. `record` is where this record itself lies. `changed` is
-    how many rows of a table the merge of these changed. `way` is how rows came that may come
-    straight from files, or staged anew: "straight", or "staged" with the reason; only a write tells
-    it. Each is None where it has no meaning.
+    not. Originals of both lie at `aside`. `skipped` rows were left out, as the export says.
+    `record` is where this record itself lies. `changed` is how many rows of a table the merge of
+    these changed. `way` is how rows came that may come straight from files, or staged anew:
+    "straight", or "staged" with the reason; only a write tells it. Each is None where it has no
+    meaning.
     """
 
     uri: str
@@ -45,23 +46,25 @@ class Delivery:
     aside: str | None = None
     changed: int | None = None
     way: str | None = None
+    skipped: int = 0
 
     @property
     def source_rows(self) -> int:
-        return self.rows + self.rejected
+        return self.rows + self.rejected + self.skipped
 
 
 @dataclass(frozen=True)
 class Landed:
     """What the destination holds for an interval, read from it anew.
 
-    `rows` is counted in the data itself; None where only a deep inspection could count them.
-    `problems` name each difference between the record and the data, in words.
+    `rows` is counted in the data itself; None where they were not, and `compared` says what was
+    instead. `problems` name each difference between the record and the data, in words.
     """
 
     delivery: Delivery
     rows: int | None
     problems: tuple[str, ...] = ()
+    compared: str = ""
 
 
 @dataclass(frozen=True)

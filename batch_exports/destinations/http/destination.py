@@ -42,17 +42,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PATIENCE_SECONDS = 300.0
-
-
-@dataclass(frozen=True)
-class HttpDelivery(Delivery):
-    """A delivery, of which `skipped` rows were knowingly not sent. `bytes` are those of bodies."""
-
-    skipped: int = 0
-
-    @property
-    def source_rows(self) -> int:
-        return self.rows + self.rejected + self.skipped
+_COMPARED = "the message IDs of the source's keys are those in the record"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +131,7 @@ class HttpDestination:
             problems += tuple(f"{key} is in the bucket, and not in the record." for key in strays)
             if source_keys is not None:
                 problems += inspection.messages(manifest, source_keys)
-            return Landed(self._delivery(manifest, interval), None, problems)
+            return Landed(self._delivery(manifest, interval), None, problems, _COMPARED)
 
     def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns:
         with self._delivered(interval) as manifest:
@@ -204,8 +194,8 @@ class HttpDestination:
             delivered_at=datetime.now(UTC),
         )
 
-    def _delivery(self, manifest: HttpManifest, interval: DataInterval) -> HttpDelivery:
-        return HttpDelivery(
+    def _delivery(self, manifest: HttpManifest, interval: DataInterval) -> Delivery:
+        return Delivery(
             uri=manifest.endpoint,
             record=self._at(self.template.keys(interval).manifest),
             rows=manifest.rows,

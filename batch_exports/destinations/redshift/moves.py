@@ -150,8 +150,8 @@ def _create_newest(
 def _delete(
     connection: psycopg.Connection[Any], where: sql.Composable, values: Sequence[Any]
 ) -> int:
-    # A COUNT, since planners take LIMIT 1 for found soon, and compare each row with each where there
-    # is none.
+    # A COUNT, since planners take LIMIT 1 for found soon, and where there is none compare each row
+    # with each.
     count = connection.execute(sql.SQL("SELECT COUNT(*) {}").format(where), values).fetchone()
     if count == (0,):
         return 0

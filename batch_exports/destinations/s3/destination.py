@@ -53,6 +53,8 @@ COMPRESSIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The codecs of each file format, by the names that the configuration gives them."""
 
+_COMPARED = "the files are those that the record names, by size and ETag"
+
 # JSON lines' readers parse JSON columns with the line, and DuckDB refuses a Parquet file in which
 # one value of a column marked as JSON is none. ISO 8601 has years of four digits, and JSON's
 # numbers are finite.
@@ -149,7 +151,7 @@ class S3Destination:
             rows, problems = inspection.inspect(self.client, self.bucket, manifest, deep=deep)
             strays = self._strays(self.template.keys(interval), manifest)
             problems += tuple(f"{key} is in the bucket, and not in the manifest." for key in strays)
-            return Landed(self._delivery(manifest, interval), rows, problems)
+            return Landed(self._delivery(manifest, interval), rows, problems, _COMPARED)
 
     def columns(self, interval: DataInterval, expected: pa.Schema) -> LandedColumns:
         with self._delivered(interval) as manifest:

@@ -11,7 +11,8 @@ from typing import Any
 import boto3
 import pyarrow as pa
 
-from batch_exports.destinations.http.destination import HttpDelivery, HttpDestination
+from batch_exports.destinations.delivery import Delivery
+from batch_exports.destinations.http.destination import HttpDestination
 from batch_exports.destinations.s3.keys import KeyTemplate
 from batch_exports.interval import DataInterval
 from batch_exports.local.seaweedfs import Server
@@ -121,11 +122,11 @@ class Place:
         found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix)
         return [item["Key"].rpartition("Z")[2] for item in found.get("Contents", [])]
 
-    def record(self, delivery: HttpDelivery) -> dict[str, Any]:
+    def record(self, delivery: Delivery) -> dict[str, Any]:
         read: dict[str, Any] = json.loads(self._body(delivery.record))
         return read
 
-    def rejects(self, delivery: HttpDelivery) -> list[dict[str, Any]]:
+    def rejects(self, delivery: Delivery) -> list[dict[str, Any]]:
         assert delivery.aside
         rows: list[dict[str, Any]] = (
             pa.ipc.open_file(self._body(delivery.aside)).read_all().to_pylist()
