@@ -21,8 +21,7 @@ OPERATIONS = ["insert", "update", "delete", "upsert", "delete"]
 
 
 def delivered(place: Place, *batches: pa.RecordBatch, **settings: Any) -> Delivery:
-    delivery = place.destination(**settings).write(stream(*batches), HOUR, "run-1")
-    return delivery
+    return place.destination(**settings).write(stream(*batches), HOUR, "run-1")
 
 
 def message_id(record: str) -> str:
