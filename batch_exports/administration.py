@@ -1,6 +1,7 @@
 """What an administrator runs for an export."""
 
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
+from batch_exports.components.postgres_connection import PostgresConnection
 from batch_exports.components.postgres_session import PostgresConnectionResource
 from batch_exports.components.redshift_batch_export import RedshiftBatchExport
 from batch_exports.components.redshift_session import RedshiftConnectionResource
@@ -13,6 +14,9 @@ from batch_exports.destinations.redshift.policies import Policy, policies
 from batch_exports.destinations.s3.destination import S3Destination
 from batch_exports.errors import ConfigurationError
 from batch_exports.lookup import Found, find_export
+from batch_exports.source_lookup import FoundTable
+from batch_exports.sources.warehouse import setup_sql as warehouse
+from batch_exports.sources.warehouse.password import broken_rules
 
 # The name of the AWS identity is not known before it logs in.
 _IDENTITY = "IAMR:<role>"
@@ -39,6 +43,31 @@ def setup_sql(found: Found, *, with_tables: bool) -> str:
     return postgres.setup_sql(
         destination, connection.user, connection.database, with_tables=with_tables
     )
+
+
+def source_setup_sql(found: FoundTable) -> str:
+    """The SQL that prepares a warehouse for a source; the policies of its stage in comments."""
+    component = found.component
+    with found.resources() as resources:
+        connection: PostgresConnectionResource | RedshiftConnectionResource = getattr(
+            resources, component.connection
+        )
+        stage = found.reader(resources).stage
+    temporary = isinstance(connection, RedshiftConnectionResource) and _temporary(connection)
+    return warehouse.setup_sql(
+        component.synced,
+        connection.user or _IDENTITY,
+        "temporary" if temporary else "password",
+        stage,
+    )
+
+
+def broken_password_rules(found: FoundTable) -> list[str]:
+    """What Redshift asks of a password, and that of the environment is not; nothing for others."""
+    connection = found.component.connected
+    if isinstance(connection, PostgresConnection) or connection.password is None:
+        return []
+    return broken_rules(connection.password.variable().get_value() or "")
 
 
 def policy(found: Found, name: str) -> str:

@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
@@ -129,14 +129,20 @@ def ui(port: int) -> None:
 def setup_sql(export: str, with_tables: bool, policy: str | None) -> None:
     """Print the SQL by which an administrator prepares PostgreSQL or Redshift for EXPORT.
 
+    EXPORT may be a WarehouseTableSource as well: then for its user, and the state of its syncs.
+
     For Redshift the IAM policies are in its comments: of the identity that stages files on S3, of
     the one by which the cluster reads them, who may assume that, and of who logs in.
     """
-    from batch_exports import administration, lookup
+    from batch_exports import administration, source_lookup
 
     with _exports():
-        found = lookup.find_export(export)
-        if policy:
+        found = source_lookup.find(export)
+        if isinstance(found, source_lookup.FoundTable):
+            click.echo(administration.source_setup_sql(found))
+            for rule in administration.broken_password_rules(found):
+                _progress(f"warning: the password in the environment breaks a rule: {rule}")
+        elif policy:
             click.echo(administration.policy(found, policy))
         else:
             click.echo(administration.setup_sql(found, with_tables=with_tables))
@@ -148,15 +154,44 @@ def test_export(export: str) -> None:
     """Try the source and the destination of EXPORT, step by step; exit with 1 if one fails.
 
     All that a delivery does is done, on objects and rows of its own, and nothing is left behind.
+    EXPORT may be a WarehouseTableSource as well.
     """
-    from batch_exports import lookup, trial
+    from batch_exports import source_lookup, trial
 
     with _exports():
-        found = lookup.find_export(export)
-        verdicts = [
-            *_show_results("source", trial.try_source(found)),
-            *_show_results("destination", trial.try_destination(found)),
-        ]
+        found = source_lookup.find(export)
+        if isinstance(found, source_lookup.FoundTable):
+            verdicts = _show_results("source", trial.try_table(found))
+        else:
+            verdicts = [
+                *_show_results("source", trial.try_source(found)),
+                *_show_results("destination", trial.try_destination(found)),
+            ]
+    _conclude(verdicts)
+
+
+@main.command()
+@click.argument("source")
+@click.option("--search", default="", help="List columns with this in their name or type alone.")
+@click.option("--rows", default=10, show_default=True, help="How many rows to show.")
+def preview(source: str, search: str, rows: int) -> None:
+    """Show the columns and first rows of SOURCE, and the event that becomes of one.
+
+    SOURCE is a WarehouseTableSource. Nothing is changed, nor synced.
+    """
+    from batch_exports import preview as previews
+    from batch_exports import source_lookup
+    from batch_exports.sources.warehouse.sample import sample
+
+    with _exports():
+        found = source_lookup.find_table(source)
+        with found.resources() as resources:
+            shown = sample(found.reader(resources), rows)
+        click.echo(f"{found.component.synced.table}, {found.component.mode}")
+        click.echo(previews.preview(source, shown, search))
+
+
+def _conclude(verdicts: Sequence[Verdict]) -> None:
     counts = ((verdicts.count(verdict), verdict) for verdict in get_args(Verdict))
     click.echo(", ".join(f"{count} {verdict}" for count, verdict in counts if count))
     sys.exit(1 if "failed" in verdicts else 0)

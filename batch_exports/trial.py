@@ -17,6 +17,7 @@ from batch_exports.components.postgres_source import PostgresSource
 from batch_exports.components.redshift_batch_export import RedshiftBatchExport
 from batch_exports.components.redshift_session import RedshiftConnectionResource
 from batch_exports.components.s3_batch_export import S3BatchExport
+from batch_exports.components.warehouse_table_source import WarehouseTableSource
 from batch_exports.destinations.http import probe as http_probe
 from batch_exports.destinations.http.destination import HttpDestination
 from batch_exports.destinations.postgres import attempt as postgres_attempt
@@ -31,6 +32,7 @@ from batch_exports.destinations.s3.destination import S3Destination
 from batch_exports.errors import ConfigurationError
 from batch_exports.lookup import Found
 from batch_exports.probe import Result, probe
+from batch_exports.source_lookup import FoundTable
 from batch_exports.sources.amplitude import probe as amplitude_probe
 from batch_exports.sources.clickhouse import probe as clickhouse_probe
 from batch_exports.sources.delivered import probe as delivered_probe
@@ -38,6 +40,7 @@ from batch_exports.sources.lake import probe as lake_probe
 from batch_exports.sources.postgres import attempt as postgres_source_attempt
 from batch_exports.sources.postgres import probe as postgres_source_probe
 from batch_exports.sources.postgres.postgres import Postgres
+from batch_exports.sources.warehouse import probe as warehouse_probe
 
 
 def try_source(found: Found) -> Iterator[Result]:
@@ -62,9 +65,23 @@ def try_source(found: Found) -> Iterator[Result]:
                 yield from probe(clickhouse_probe.STEPS, clickhouse)
             case PostgresSource():
                 yield from _try_postgres_source(found)
+            case WarehouseTableSource(state_schema=schema):
+                table = warehouse_probe.Attempt(reach)
+                yield from probe(warehouse_probe.steps(schema), table)
             case S3BatchExport():
                 deliveries = delivered_probe.Attempt(reach, export.selection, export.newest)
                 yield from probe(delivered_probe.STEPS, deliveries)
+
+
+def try_table(found: FoundTable) -> Iterator[Result]:
+    """A table of a warehouse, whatever exports it."""
+    with ExitStack() as stack:
+
+        def reach() -> Any:
+            return found.reader(stack.enter_context(found.resources()))
+
+        steps = warehouse_probe.steps(found.component.state_schema)
+        yield from probe(steps, warehouse_probe.Attempt(reach))
 
 
 def try_destination(found: Found) -> Iterator[Result]:

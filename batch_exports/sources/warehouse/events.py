@@ -16,10 +16,10 @@ from batch_exports.destinations.postgres.table import TableName
 from batch_exports.models import JSON
 from batch_exports.sources.source import Selection
 from batch_exports.sources.warehouse.dialect import Dialect, Form, Value
-from batch_exports.sources.warehouse.difference import identifier
+from batch_exports.sources.warehouse.difference import identifier, reason
 from batch_exports.sources.warehouse.kinds import TableColumn
 from batch_exports.sources.warehouse.mapping import IDENTIFYING, MappedTable
-from batch_exports.sources.warehouse.state import OPERATION, SYNC, Sync
+from batch_exports.sources.warehouse.state import OPERATION, REASON, SYNC, Sync
 from batch_exports.transform.json_objects import json_objects
 from batch_exports.transform.jsonlines import values_as_json
 
@@ -68,23 +68,39 @@ class Events:
 
     def query(self, delta: TableName, sync: int, *, ordered: bool) -> sql.Composed:
         """The rows of a sync, by their key where they are `ordered`."""
-        expressions: list[sql.Composable] = [sql.Identifier(_ROW, OPERATION)]
+        keys = sql.SQL(", ").join(sql.Identifier(_ROW, c.name) for c in self.mapped.key)
+        return sql.SQL("SELECT {} FROM {} AS {} WHERE {} = {}").format(
+            self._asked(sql.Identifier(_ROW, OPERATION)),
+            delta.sql,
+            sql.Identifier(_ROW),
+            sql.Identifier(_ROW, SYNC),
+            sql.Literal(sync),
+        ) + (sql.SQL(" ORDER BY {}").format(keys) if ordered else sql.SQL(""))
+
+    def sample(self, table: TableName, rows: int) -> sql.Composed:
+        """The first so many rows of the table itself, each with the reason why it is invalid, or
+        NULL; but for rows whose key others have as well."""
+        invalid = reason(self.mapped, self.dialect, _ROW, duplicates=False)
+        return sql.SQL("SELECT {}, {} AS {} FROM {} AS {} LIMIT {}").format(
+            self._asked(sql.SQL("CAST('insert' AS VARCHAR(16))")),
+            invalid,
+            sql.Identifier(REASON),
+            table.sql,
+            sql.Identifier(_ROW),
+            sql.Literal(rows),
+        )
+
+    def _asked(self, operation: sql.Composable) -> sql.Composed:
+        expressions = [operation]
         expressions += [
             identifier(column, self.dialect, _ROW) for column in self._identifiers.values()
         ]
         for column, value in self._values.items():
             expressions += value.of(sql.Identifier(_ROW, column.name))
         named = zip(expressions, self.answers.names, strict=True)
-        keys = sql.SQL(", ").join(sql.Identifier(_ROW, c.name) for c in self.mapped.key)
-        return sql.SQL("SELECT {} FROM {} AS {} WHERE {} = {}").format(
-            sql.SQL(", ").join(
-                sql.SQL("{} AS {}").format(one, sql.Identifier(name)) for one, name in named
-            ),
-            delta.sql,
-            sql.Identifier(_ROW),
-            sql.Identifier(_ROW, SYNC),
-            sql.Literal(sync),
-        ) + (sql.SQL(" ORDER BY {}").format(keys) if ordered else sql.SQL(""))
+        return sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(one, sql.Identifier(name)) for one, name in named
+        )
 
     def of(self, answers: pa.RecordBatch, sync: Sync) -> pa.RecordBatch:
         """The events of a batch of answers, in the selection's schema."""

@@ -47,24 +47,37 @@ class EventMapping:
 
         An identifier that is not among the mapping is the column of its own name.
         """
+        identifiers = self.fit_identifiers(columns, table)
+        key = self.fit_key(columns, table)
+        traits = self._traits(columns, {c.name for c in identifiers.values()}, table)
+        _check_known([column for column, _ in traits], table)
+        return MappedTable(key, identifiers, traits, self.constants, self.root)
+
+    def fit_identifiers(
+        self, columns: Sequence[TableColumn], table: object
+    ) -> dict[str, TableColumn]:
+        """The columns that identify. Raises `Terminal` for a table that has none."""
         by_name = {column.name: column for column in columns}
         own = {name: name for name in IDENTIFYING if name in by_name}
         named = own | dict(self.identifiers)
-        identifiers = {
+        found = {
             what: _found(by_name, named[what], what, table) for what in IDENTIFYING if what in named
         }
-        if not identifiers:
+        if not found:
             raise Terminal(
                 f"{table} has none of the columns {', '.join(IDENTIFYING)}, and the source names "
                 "no other in their place: nobody could tell whom a row is about.",
                 remedy="Name one: user_id, anonymous_id or email of the source.",
             )
+        _check_kinds(found.items(), IDENTIFIERS, table)
+        return found
+
+    def fit_key(self, columns: Sequence[TableColumn], table: object) -> tuple[TableColumn, ...]:
+        """The columns of the primary key. Raises `Terminal` for one that is not there."""
+        by_name = {column.name: column for column in columns}
         key = tuple(_found(by_name, name, "primary_key", table) for name in self.key)
-        _check_kinds(identifiers.items(), IDENTIFIERS, table)
         _check_kinds((("primary_key", column) for column in key), KEYS, table)
-        traits = self._traits(columns, {c.name for c in identifiers.values()}, table)
-        _check_known([column for column, _ in traits], table)
-        return MappedTable(key, identifiers, traits, self.constants, self.root)
+        return key
 
     def _traits(
         self, columns: Sequence[TableColumn], taken: set[str], table: object
