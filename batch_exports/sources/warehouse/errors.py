@@ -1,5 +1,6 @@
 """What a warehouse's errors mean to the user of a source."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -11,6 +12,9 @@ from batch_exports.destinations.redshift.errors import redshift_errors
 from batch_exports.errors import Terminal
 from batch_exports.sources.warehouse.grants import Grants
 from batch_exports.sources.warehouse.synced_table import SyncedTable
+
+# PostgreSQL's text of SQLSTATE 42501 (aclchk.c), which Redshift has as well.
+_OF_SCHEMA = re.compile(r"permission denied for schema (.+)")
 
 
 @contextmanager
@@ -62,8 +66,8 @@ def _missing(error: psycopg.Error, user: str, synced: SyncedTable) -> str | None
 
 
 def _grant(said: str, grants: Grants) -> str:
-    if "for schema" in said:
-        of_state = said.rpartition(" ")[2].strip('"') == grants.state_schema
+    if found := _OF_SCHEMA.search(said):
+        of_state = found[1].strip('"') == grants.state_schema
         return grants.use_state_schema if of_state else grants.use_schema
     if grants.table.name in said or "batch_exports_" not in said:
         return grants.read_table

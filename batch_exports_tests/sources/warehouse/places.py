@@ -75,13 +75,14 @@ class Place:
         self, mapping: EventMapping = BY_ID, *, mode: Any = "upsert", **settings: Any
     ) -> Iterator[WarehouseTable]:
         own, stage = settings.pop("name", "crm"), settings.pop("stage", None)
+        state = settings.pop("state", self.state)
         trusted = (
             redshift.trusted(self.server, **settings)
             if isinstance(self.server, Emulator)
             else postgres.trusted(self.server, **settings)
         )
         with trusted as connection:
-            synced = SyncedTable(own, self.table, self.state, self.dialect, mapping, mode)
+            synced = SyncedTable(own, self.table, state, self.dialect, mapping, mode)
             yield WarehouseTable(synced, connection.connect, connection.uri, stage)
 
 
