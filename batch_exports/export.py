@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from batch_exports.automation.no_run_windows import NoRunWindow
 from batch_exports.destinations.delivery import Destination
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval, Rhythm
@@ -23,7 +24,8 @@ class Export:
     of the run's resources, of which it needs those named in `destination_resources`. It keeps
     only the newest row of each key where the export `merges`, and resolves merged IDs in a view
     where it `resolves` them. An export that loads what another
-    one delivered has that one's asset in `loads_from`.
+    one delivered has that one's asset in `loads_from`. What asks for its runs starts none in
+    `no_run_windows`.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Export:
     merges: bool = False
     resolves: bool = False
     loads_from: dg.AssetKey | None = None
+    no_run_windows: tuple[NoRunWindow, ...] = ()
 
     @property
     def source_key(self) -> dg.AssetKey:
