@@ -6,7 +6,10 @@ import pyarrow as pa
 from pyarrow import fs
 
 from batch_exports.interval import DataInterval
+from batch_exports.models import TIMESTAMP
+from batch_exports.sources.counting import Pieces
 from batch_exports.sources.json_lines import count_lines, read_lines
+from batch_exports.sources.projection import conform
 from batch_exports.sources.source import Selection
 
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
@@ -34,6 +37,17 @@ def count(
     """Count the interval's rows in a pass of its own over the filtered members alone."""
     with _opened(filesystem, path) as stream:
         return count_lines(stream, where, selection, interval)
+
+
+def count_pieces(
+    filesystem: fs.FileSystem, path: str, where: str, selection: Selection, pieces: Pieces
+) -> None:
+    """Add the file's rows to the pieces of time that they lie in."""
+    counted = Selection(selection.model, (), selection.membership, selection.filters)
+    with _opened(filesystem, path) as stream:
+        for batch in read_lines(stream, where, counted, pieces.span):
+            moments = batch.column(selection.membership)
+            pieces.add(conform(moments, TIMESTAMP, selection.membership, where))
 
 
 def _opened(filesystem: fs.FileSystem, path: str) -> pa.NativeFile:

@@ -12,6 +12,7 @@ from pyarrow import fs
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import TIMESTAMP
+from batch_exports.sources.counting import Pieces
 from batch_exports.sources.membership import member_mask, without_membership
 from batch_exports.sources.projection import columns_to_read, conform
 from batch_exports.sources.source import Selection
@@ -72,20 +73,73 @@ def count(
     fragment = _FORMAT.make_fragment(path, filesystem)
     columns_to_read(selection, fragment.physical_schema.names, where)
     condition = _condition(fragment, selection, interval, where)
-    names = list(dict.fromkeys([selection.membership, *selection.filters.columns]))
-    filtered = not any(_is_view(fragment.physical_schema.field(name)) for name in names)
-    if filtered and not selection.filters.properties:
+    if _takes_filters(fragment, selection) and not selection.filters.properties:
         return int(fragment.scanner(filter=condition, **_ONE_BY_ONE).count_rows())
+    return sum(batch.num_rows for batch in _counted(fragment, selection, condition, where))
+
+
+def count_pieces(
+    filesystem: fs.FileSystem, path: str, where: str, selection: Selection, pieces: Pieces
+) -> None:
+    """Add the file's rows to the pieces of time that they lie in.
+
+    Without filters, row groups that lie in one piece are counted by the footer alone.
+    """
+    fragment = _FORMAT.make_fragment(path, filesystem)
+    columns_to_read(selection, fragment.physical_schema.names, where)
+    condition = _condition(fragment, selection, pieces.span, where)
+    groups = [group.id for group in fragment.subset(condition).row_groups]
+    if not selection.filters.columns:
+        groups = [
+            group
+            for group in groups
+            if (bounds := _bounds(fragment, group, selection.membership)) is None
+            or not pieces.add_within(bounds, fragment.metadata.row_group(group).num_rows)
+        ]
+    if groups:
+        rest = fragment.subset(row_group_ids=groups)
+        for batch in _counted(rest, selection, condition, where):
+            pieces.add(batch.column(selection.membership))
+
+
+def _counted(
+    fragment: ds.ParquetFileFragment, selection: Selection, condition: ds.Expression, where: str
+) -> Generator[pa.RecordBatch, None, None]:
+    """The rows that meet condition and filters, with the columns alone that tell."""
+    filtered = _takes_filters(fragment, selection)
+    # Of no row group at all, Arrow would filter columns that nobody asked for.
+    fragment = fragment.subset(condition)
+    if not fragment.row_groups:
+        return
     scanner = fragment.scanner(
-        columns=names, filter=condition if filtered else None, batch_size=8192, **_ONE_BY_ONE
+        columns=_filtered_columns(selection),
+        filter=condition if filtered else None,
+        batch_size=8192,
+        **_ONE_BY_ONE,
     )
-    rows = 0
     for batch in scanner.to_batches():
         kept = _with_text(batch, selection, where)
-        if not filtered:
-            kept = kept.filter(condition)
-        rows += selection.filters.matching(kept).num_rows
-    return rows
+        yield selection.filters.matching(kept if filtered else kept.filter(condition))
+
+
+def _filtered_columns(selection: Selection) -> list[str]:
+    return list(dict.fromkeys([selection.membership, *selection.filters.columns]))
+
+
+def _takes_filters(fragment: ds.ParquetFileFragment, selection: Selection) -> bool:
+    names = _filtered_columns(selection)
+    return not any(_is_view(fragment.physical_schema.field(name)) for name in names)
+
+
+def _bounds(fragment: ds.ParquetFileFragment, group: int, membership: str) -> pa.Array | None:
+    """The first and the last time in a row group, if its statistics tell."""
+    metadata = fragment.metadata
+    paths = [metadata.schema.column(index).path for index in range(len(metadata.schema))]
+    statistics = metadata.row_group(group).column(paths.index(membership)).statistics
+    if statistics is None or not statistics.has_min_max or statistics.physical_type != "INT64":
+        return None
+    type_ = fragment.physical_schema.field(membership).type
+    return pa.array([statistics.min_raw, statistics.max_raw], pa.int64()).cast(type_)
 
 
 def _condition(
