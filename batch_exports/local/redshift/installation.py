@@ -11,6 +11,8 @@ from batch_exports.local.postgres_cluster import EMULATED_DATABASE, Login
 from batch_exports.local.postgres_server import Server
 
 SCHEMA = "exports"
+# In which a table that is a source has the state of its syncs.
+STATE_SCHEMA = "_rudderstack"
 _CATALOG = Path(__file__).with_name("catalog.sql")
 
 
@@ -20,17 +22,17 @@ def administrator(server: Server) -> Login:
 
 
 def exporter(server: Server) -> Login:
-    """Who may use the schema `exports` and create tables there, as the documentation grants."""
+    """Who may use both schemas and create tables there, as the documentation grants."""
     return _login(server, "redshift_exporter")
 
 
 def install(server: Server) -> None:
-    """Make the database, its users and its schema, unless they are there.
+    """Make the database, its users and its schemas, unless they are there.
 
     Raises LocalError when they were made by another version of the emulator.
     """
     catalog = _CATALOG.read_text()
-    version = sha256(catalog.encode()).hexdigest()
+    version = sha256(f"{catalog} {SCHEMA} {STATE_SCHEMA}".encode()).hexdigest()
     database = sql.Identifier(EMULATED_DATABASE)
     with server.connect(autocommit=True) as connection:
         found = connection.execute(
@@ -78,8 +80,10 @@ def _create_user(server: Server, login: Login, right: LiteralString) -> None:
 
 
 def _fill(server: Server, catalog: str) -> None:
-    schema, user = sql.Identifier(SCHEMA), sql.Identifier(exporter(server).user)
+    user = sql.Identifier(exporter(server).user)
     with server.connect(dbname=EMULATED_DATABASE) as connection:
         connection.execute(catalog.encode())
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
-        connection.execute(sql.SQL("GRANT CREATE, USAGE ON SCHEMA {} TO {}").format(schema, user))
+        for schema in map(sql.Identifier, (SCHEMA, STATE_SCHEMA)):
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+            grant = sql.SQL("GRANT CREATE, USAGE ON SCHEMA {} TO {}")
+            connection.execute(grant.format(schema, user))
