@@ -1,8 +1,9 @@
 """What every destination promises: one committed write of one data interval, and proof of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
@@ -51,6 +52,14 @@ class Delivery:
     @property
     def source_rows(self) -> int:
         return self.rows + self.rejected + self.skipped
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A delivery in short: how many rows the source had, and when it was made, in UTC."""
+
+    source_rows: int
+    delivered_at: datetime
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,10 @@ class Destination(Protocol):
 
     def delivery(self, interval: DataInterval) -> Delivery:
         """What is recorded of the interval's delivery."""
+        ...
+
+    def recorded(self, intervals: Sequence[DataInterval]) -> Mapping[DataInterval, Recorded]:
+        """What is recorded of those of the intervals that were delivered, all read at once."""
         ...
 
     def inspect(

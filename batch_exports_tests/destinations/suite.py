@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
@@ -135,6 +136,25 @@ class Suite:
         assert_sound(destination, HOUR, len(second))
         assert delivery.rows == len(second)
         assert adapter.leftovers() == []
+
+    def test_records_of_many_intervals_are_read_at_once(self, destination: Destination) -> None:
+        """Of those that were delivered, the last deliveries, however old."""
+        assert destination.recorded([HOUR, NEXT_HOUR]) == {}
+        began = datetime.now(UTC) - timedelta(seconds=5)  # clocks differ
+        destination.write(stream(make_rows(range(30))), HOUR, "run-1")
+        destination.write(stream(make_rows([])), NEXT_HOUR, "run-2")
+        destination.write(stream(make_rows(range(40))), HOUR, "run-3")
+        never = DataInterval(NEXT_HOUR.end, NEXT_HOUR.end + timedelta(hours=1))
+        both = DataInterval(HOUR.start, NEXT_HOUR.end)
+        found = destination.recorded([never, NEXT_HOUR, both, HOUR])
+        assert {each: record.source_rows for each, record in found.items()} == {
+            HOUR: 40,
+            NEXT_HOUR: 0,
+        }
+        for record in found.values():
+            assert began < record.delivered_at < datetime.now(UTC) + timedelta(seconds=5)
+            assert record.delivered_at.utcoffset() == timedelta(0)
+        assert destination.recorded([]) == {}
 
     def test_neighbouring_intervals_do_not_touch_each_other(
         self, destination: Destination, landed: Callable[[DataInterval], list[Row]]

@@ -1,7 +1,7 @@
 """Deliveries to a batch API: calls that are sent, then the record that makes them a delivery."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from batch_exports.destinations.delivery import (
     Landed,
     LandedColumns,
     LandedKeys,
+    Recorded,
 )
 from batch_exports.destinations.http import inspection
 from batch_exports.destinations.http.delivering import Delivering
@@ -25,6 +26,7 @@ from batch_exports.destinations.http.manifest import HttpManifest, MessageIds
 from batch_exports.destinations.http.sending import IN_FLIGHT, send
 from batch_exports.destinations.http.tries import Pace, Tries
 from batch_exports.destinations.s3.aside import Aside
+from batch_exports.destinations.s3.at_once import read_at_once
 from batch_exports.destinations.s3.errors import error_code, s3_errors
 from batch_exports.destinations.s3.keys import Keys, KeyTemplate
 from batch_exports.destinations.s3.lock import LEASE_SECONDS, held
@@ -113,6 +115,22 @@ class HttpDestination:
     def delivery(self, interval: DataInterval) -> Delivery:
         with self._delivered(interval) as manifest:
             return self._delivery(manifest, interval)
+
+    def recorded(self, intervals: Sequence[DataInterval]) -> Mapping[DataInterval, Recorded]:
+        """By the intervals' records, of which some are read at a time."""
+
+        def read(interval: DataInterval) -> HttpManifest | None:
+            where = self._at(self.template.keys(interval).manifest)
+            with s3_errors(where):
+                body = self._read_record(self.template.keys(interval))
+            return HttpManifest.parse(body, where) if body is not None else None
+
+        return {
+            interval: Recorded(
+                manifest.rows + manifest.rejected + manifest.skipped, manifest.delivered_at
+            )
+            for interval, manifest in read_at_once(read, intervals)
+        }
 
     def inspect(
         self,

@@ -1,6 +1,6 @@
 """Deliveries to a table: rows, rejects and the ledger's entry in one transaction."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +15,7 @@ from batch_exports.destinations.delivery import (
     LandedColumns,
     LandedKeys,
     LandedVersions,
+    Recorded,
 )
 from batch_exports.destinations.existing_table import OnMissingColumn, inspect_columns
 from batch_exports.destinations.postgres.errors import postgres_errors
@@ -94,6 +95,14 @@ class PostgresDestination:
     def delivery(self, interval: DataInterval) -> Delivery:
         with self._landed(interval) as (_, _, entry):
             return self._delivery(entry, interval)
+
+    def recorded(self, intervals: Sequence[DataInterval]) -> Mapping[DataInterval, Recorded]:
+        if not intervals:
+            return {}
+        with self._connection(intervals[0], "look") as connection:
+            if read_table(connection, self._ledger.name) is None:
+                return {}
+            return self._ledger.recorded(connection, intervals)
 
     def inspect(
         self,

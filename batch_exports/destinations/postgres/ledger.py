@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from batch_exports.destinations.delivery import Recorded
 from batch_exports.destinations.postgres.table import TableName, identifiers
 from batch_exports.interval import DataInterval
 
@@ -130,6 +132,24 @@ class Ledger:
         ).format(identifiers(_FIELDS), self.name.sql)
         with connection.cursor(row_factory=class_row(Entry)) as cursor:
             return cursor.execute(statement, self._values(interval)).fetchone()
+
+    def recorded(
+        self, connection: psycopg.Connection[Any], intervals: Sequence[DataInterval]
+    ) -> dict[DataInterval, Recorded]:
+        """Those of the intervals that were delivered, by one query. There is at least one."""
+        statement = sql.SQL(
+            'SELECT interval_start, interval_end, "rows" + rejected, delivered_at FROM {} '
+            "WHERE table_name = %(table)s AND export = %(export)s "
+            "AND interval_start >= %(start)s AND interval_end <= %(end)s"
+        ).format(self.name.sql)
+        span = DataInterval(
+            min(each.start for each in intervals), max(each.end for each in intervals)
+        )
+        found = {
+            DataInterval.of(start, end): Recorded(rows, delivered_at.astimezone(UTC))
+            for start, end, rows, delivered_at in connection.execute(statement, self._values(span))
+        }
+        return {each: found[each] for each in intervals if each in found}
 
     def other_exports(self, connection: psycopg.Connection[Any]) -> list[str]:
         """Those that have delivered to the table as well."""

@@ -1,6 +1,6 @@
 """Deliveries to a Redshift table: staged by COPY or INSERT, then moved in one transaction."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +16,7 @@ from batch_exports.destinations.delivery import (
     LandedCycles,
     LandedKeys,
     LandedVersions,
+    Recorded,
 )
 from batch_exports.destinations.existing_table import OnMissingColumn, inspect_columns
 from batch_exports.destinations.postgres.preparation import WriteMode
@@ -127,6 +128,14 @@ class RedshiftDestination:
     def delivery(self, interval: DataInterval) -> Delivery:
         with self._landed(interval) as (_, _, entry):
             return self._delivery(entry, interval)
+
+    def recorded(self, intervals: Sequence[DataInterval]) -> Mapping[DataInterval, Recorded]:
+        if not intervals:
+            return {}
+        with self._connection(intervals[0], "look") as connection:
+            if read_table(connection, self._ledger.name) is None:
+                return {}
+            return self._ledger.recorded(connection, intervals)
 
     def inspect(
         self,

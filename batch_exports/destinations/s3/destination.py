@@ -1,6 +1,6 @@
 """Deliveries to a bucket: data files, then the manifest that makes them a delivery."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,9 +17,11 @@ from batch_exports.destinations.delivery import (
     Landed,
     LandedColumns,
     LandedKeys,
+    Recorded,
 )
 from batch_exports.destinations.s3 import inspection
 from batch_exports.destinations.s3.aside import Aside
+from batch_exports.destinations.s3.at_once import read_at_once
 from batch_exports.destinations.s3.errors import error_code, s3_errors
 from batch_exports.destinations.s3.files import WrittenFile, write_files
 from batch_exports.destinations.s3.keys import Keys, KeyTemplate
@@ -139,6 +141,18 @@ class S3Destination:
     def delivery(self, interval: DataInterval) -> Delivery:
         with self._delivered(interval) as manifest:
             return self._delivery(manifest, interval)
+
+    def recorded(self, intervals: Sequence[DataInterval]) -> Mapping[DataInterval, Recorded]:
+        """By the intervals' manifests, of which some are read at a time."""
+
+        def read(interval: DataInterval) -> Manifest | None:
+            with s3_errors(self.uri(interval)):
+                return self._read_manifest(self.template.keys(interval))
+
+        return {
+            interval: Recorded(manifest.rows + manifest.rejected, manifest.delivered_at)
+            for interval, manifest in read_at_once(read, intervals)
+        }
 
     def inspect(
         self,

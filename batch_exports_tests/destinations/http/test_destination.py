@@ -106,6 +106,8 @@ def test_operations(
     assert {(row["_action"], row["_column"]) for row in kept} == {("rejected", "operation")}
     found = place.destination().inspect(HOUR, deep=True, source_keys=keys_of(rows))
     assert (found.problems, found.rows) == ((), None)
+    recorded = place.destination().recorded([NEXT_HOUR, HOUR])
+    assert [(each, record.source_rows) for each, record in recorded.items()] == [(HOUR, 5)]
 
 
 def test_rows_that_cannot_be_sent_are_kept_with_the_reason(place: Place) -> None:
