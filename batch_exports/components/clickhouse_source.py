@@ -81,6 +81,7 @@ class ClickHouseSource(Source):
         )
         def clickhouse(context: dg.InitResourceContext) -> ClickHouse:
             resource: ClickHouseConnectionResource = getattr(context.resources, connection)
-            return ClickHouse(resource.server(), name, team_id, settings, context.run_id)
+            run_id = context.run.run_id if context.run else None
+            return ClickHouse(resource.server(), name, team_id, settings, run_id)
 
         return clickhouse

@@ -96,9 +96,9 @@ def exception_in(body: bytes, where: str) -> BatchExportError | None:
     https://clickhouse.com/docs/interfaces/http#http_response_codes_caveats
     """
     found = list(re.finditer(rb"Code: \d+\. DB::Exception: ", body))
-    if not found:
-        return None
-    return _of_server(body[found[-1].start() :].decode(errors="replace"), where)
+    text = body[found[-1].start() :] if found else b"\0"
+    # In the midst of rows it would be a value, with Arrow's zeros behind it.
+    return None if b"\0" in text else _of_server(text.decode(errors="replace"), where)
 
 
 def received(error: Exception) -> bytes:
@@ -111,8 +111,9 @@ def lost(where: str, error: Exception | None = None) -> BatchExportError:
     """The error for a connection that broke, or for an answer that ended too soon."""
     for cause in _chain(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
+            why = getattr(cause, "verify_message", cause)
             return Terminal(
-                f"{where}: the server does not prove who it is: {cause.reason or cause}.",
+                f"{where}: the server does not prove who it is: {why}.",
                 remedy="Give the certificate of its authority in the connection's ca_cert, or "
                 "correct the host.",
             )
