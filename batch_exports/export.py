@@ -25,7 +25,7 @@ class Export:
     only the newest row of each key where the export `merges`, and resolves merged IDs in a view
     where it `resolves` them. An export that loads what another
     one delivered has that one's asset in `loads_from`. What asks for its runs starts none in
-    `no_run_windows`.
+    `no_run_windows`, nor after `pause_after` failures in a row (0: never pause).
     """
 
     name: str
@@ -40,6 +40,7 @@ class Export:
     merges: bool = False
     resolves: bool = False
     loads_from: dg.AssetKey | None = None
+    pause_after: int = 5
     no_run_windows: tuple[NoRunWindow, ...] = ()
 
     @property

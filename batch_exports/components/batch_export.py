@@ -102,6 +102,11 @@ class BatchExport(YamlComponent):
     status: Literal["running", "stopped"] = Field(
         "running", description="Whether the schedule runs."
     )
+    pause_after: int = Field(
+        5,
+        description="Failed runs in a row after which the schedule and sensors request no more, "
+        "until a run succeeds. 0: never.",
+    )
     asset_attributes: ResolvedAssetAttributes | None = Field(
         None, description="Owners, tags, group and more of the asset, as in any Dagster component."
     )
@@ -141,6 +146,7 @@ class BatchExport(YamlComponent):
         super().check()
         self.check_least("delay_seconds", 0)
         self.check_least("partitions_per_run", 1)
+        self.check_least("pause_after", 0)
         self._check_origin()
         if self.load_from is None and self.model_name in MODELS:
             self.export()
@@ -219,6 +225,7 @@ class BatchExport(YamlComponent):
             merges=self.merges,
             resolves=self.resolves,
             loads_from=self._loaded.key if self._loaded else None,
+            pause_after=self.pause_after,
         )
 
     @property
