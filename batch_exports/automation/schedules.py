@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from batch_exports.automation.breaker import pause_of
 from batch_exports.export import Export
 
 # How far the clock on the wall, by which ticks are shifted, may be off in a day that changes it.
@@ -31,6 +32,8 @@ def build_schedule(export: Export, job_name: str, *, running: bool) -> dg.Schedu
     def schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> list[dg.RunRequest] | dg.SkipReason:
+        if pause := pause_of(context.instance, export):
+            return dg.SkipReason(str(pause))
         keys = newly_due(export, ticks, context.scheduled_execution_time)
         if not keys:
             return dg.SkipReason("No interval of this export has become due.")
