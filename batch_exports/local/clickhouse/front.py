@@ -55,6 +55,7 @@ class Front(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are written apart
     server: Front
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -11,9 +11,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from batch_exports.local.clickhouse import server
-from batch_exports.local.clickhouse.posthog import create_tables, insert_sample
 from batch_exports.local.errors import LocalError
-from batch_exports.local.lake import lay_lake
 from batch_exports_tests.conftest import _reaped
 
 NASTY = ["it's", 'a "b"', "\\", "\t\n\r\0", "{x:String}", "é😀", "%s", ""]
@@ -98,25 +96,6 @@ def test_a_query_ends_when_its_client_is_gone(client: Client, started: server.Se
     assert entry.state == "cancelled"
     assert entry.rows < 100_000_000
     assert client.command("SELECT count() FROM system.processes") == 1
-
-
-def test_the_sample_is_unmerged(started: server.Server, tmp_path: Path) -> None:
-    """Otherwise nothing would be shown of duplicates."""
-    lay_lake(tmp_path / "lake")
-    create_tables(started.run)
-    insert_sample(started.run, tmp_path / "lake")
-    for table in (
-        "events",
-        "person",
-        "person_distinct_id2",
-        "person_distinct_id_overrides",
-        "raw_sessions",
-    ):
-        rows, merged = (
-            int(started.run(f"SELECT count() FROM posthog.{table}{final}"))
-            for final in ("", " FINAL")
-        )
-        assert rows > merged > 0, table
 
 
 def test_a_server_comes_back_with_its_data(tmp_path: Path) -> None:

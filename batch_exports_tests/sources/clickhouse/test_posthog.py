@@ -40,6 +40,18 @@ def read(server: Server, selection: Selection, interval: DataInterval) -> pl.Dat
     return frame
 
 
+@pytest.mark.parametrize(
+    "table",
+    ["events", "person", "person_distinct_id2", "person_distinct_id_overrides", "raw_sessions"],
+)
+def test_the_tables_are_unmerged(sample: Server, table: str) -> None:
+    """Otherwise nothing would be shown of duplicates."""
+    rows, merged = (
+        int(sample.run(f"SELECT count() FROM posthog.{table}{final}")) for final in ("", " FINAL")
+    )
+    assert rows > merged > 0
+
+
 @pytest.mark.parametrize("day", DAYS[1:], ids=str)
 def test_events_are_the_newest_of_those_that_came_twice(sample: Server, day: DataInterval) -> None:
     found = read(sample, everything(EVENTS), day)
