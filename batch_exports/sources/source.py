@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from batch_exports.interval import DataInterval
 from batch_exports.models import Projection
+from batch_exports.sources.description import Description
 from batch_exports.transform.filters import RowFilter
 
 
@@ -26,7 +27,7 @@ class Selection(Projection):
 class Source(Protocol):
     """Where rows come from.
 
-    Both methods raise `Terminal` or `Transient` errors that name the place and what was expected.
+    All methods raise `Terminal` or `Transient` errors that name the place and what was expected.
     """
 
     def read(
@@ -40,4 +41,8 @@ class Source(Protocol):
 
     def count(self, selection: Selection, interval: DataInterval) -> int:
         """Count the interval's rows, by a way of its own and not from a read."""
+        ...
+
+    def describe(self, selection: Selection, interval: DataInterval) -> Description:
+        """What a read of the interval would take. Nothing is read of the rows, nor changed."""
         ...

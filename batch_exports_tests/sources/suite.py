@@ -206,6 +206,15 @@ class ServerSuite(Suite):
         assert counts[3] > 0
         assert source.counts(selection, []) == []
 
+    def test_the_query_is_told_with_its_bounds(self, adapter: ServerAdapter) -> None:
+        adapter.lay(EVENTS, table(EVENTS, map(event, range(3))))
+        told = adapter.source().describe(select(filters=FILTERS["include"][0]), HOUR)
+        assert told.query
+        assert "none such" in told.query
+        micros = int(HOUR.end.timestamp() * 1_000_000)
+        assert f"{HOUR.end:%Y-%m-%d %H:%M}" in told.query or str(micros) in told.query
+        assert told.uncounted is None
+
     def test_leaving_early_ends_the_query(self, adapter: ServerAdapter) -> None:
         """In peace, and by an error of whoever reads."""
         adapter.lay(EVENTS, large(20_000))

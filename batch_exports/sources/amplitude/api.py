@@ -13,6 +13,7 @@ from batch_exports.models import AMPLITUDE_EVENTS
 from batch_exports.sources.amplitude.download import Download
 from batch_exports.sources.amplitude.hours import HOUR, hours_of, refuse_early
 from batch_exports.sources.amplitude.members import Request, count_zip, read_zip
+from batch_exports.sources.description import Description
 from batch_exports.sources.source import Selection
 
 # "Data sent between 8 and 9 PM begins loading at 9 PM and is available through the Export API at
@@ -40,6 +41,16 @@ class Api:
         request = _request(selection, interval)
         with closing(self._archives(interval)) as archives:
             return sum(count_zip(file, where, request) for file, where in archives)
+
+    def describe(self, selection: Selection, interval: DataInterval) -> Description:
+        first, *others = hours_of(interval)
+        last = others[-1] if others else first
+        return Description(
+            self.download.endpoint,
+            note=f"Archives of the hours from {first:%Y-%m-%dT%H} to {last:%Y-%m-%dT%H} (UTC, both "
+            "inclusive) are downloaded.",
+            uncounted="Amplitude counts nothing: the archives would have to be downloaded",
+        )
 
     def _batches(self, request: Request) -> Generator[pa.RecordBatch, None, None]:
         with closing(self._archives(request.interval)) as archives:

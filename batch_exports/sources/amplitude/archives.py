@@ -20,6 +20,7 @@ from batch_exports.sources.amplitude.members import (
     read_zip,
 )
 from batch_exports.sources.amplitude.names import Archive, archive
+from batch_exports.sources.description import Description, sizes
 from batch_exports.sources.membership import ALWAYS
 from batch_exports.sources.source import Selection
 from batch_exports.sources.storage_errors import storage_errors
@@ -56,6 +57,12 @@ class Archives:
         another hour than its own are not read, and do not go unnoticed."""
         request = Request(selection, interval, HOUR)
         return sum(self._count(found, request) for found in self._wanted(request))
+
+    def describe(self, selection: Selection, interval: DataInterval) -> Description:
+        wanted = self._wanted(Request(selection, interval, _margin(selection)))
+        files = {found.path: self.shown(found.path) for found in wanted}
+        with storage_errors(self._shown_as):
+            return Description(self._shown_as, files=sizes(self._filesystem, files))
 
     def archives(self, model: str) -> list[Archive]:
         """Those of a model, oldest first. Raises `Terminal` where there is no such folder, and

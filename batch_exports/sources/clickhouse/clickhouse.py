@@ -19,6 +19,7 @@ from batch_exports.sources.clickhouse.queries import counting, reading
 from batch_exports.sources.clickhouse.server import Connected, Server, Setting
 from batch_exports.sources.clickhouse.statement import Statement, Value, bounds, micros
 from batch_exports.sources.clickhouse.stream import stream
+from batch_exports.sources.description import Description
 from batch_exports.sources.membership import without_membership
 from batch_exports.sources.projection import project
 from batch_exports.sources.source import Selection
@@ -64,6 +65,13 @@ class ClickHouse:
             for group in _groups(selection.model, intervals):
                 found |= self._count(selection, group)
         return [found[interval] for interval in intervals]
+
+    def describe(self, selection: Selection, interval: DataInterval) -> Description:
+        where = self.where(selection.model)
+        bound = {"team_id": self.team_id, **bounds(interval)}
+        with self._asking(selection.model, [interval], bound) as ask:
+            statement = reading(selection, partial(_described, ask), where)
+        return Description(where, str(Statement(statement.text, {**bound, **statement.values})))
 
     def ask(self, statement: Statement, model: Model, interval: DataInterval) -> pa.Table:
         """What a small query of one's own answers; it may name the values that others do."""

@@ -24,6 +24,11 @@ class Statement:
     text: str
     values: Mapping[str, Value] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """As the server is given it: the text, and the values that it names."""
+        named = [name for name in self.values if f"{{{name}:" in self.text]
+        return "\n".join([self.text.strip(), *(f"-- {n}: {self.values[n]!r}" for n in named)])
+
 
 def micros(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND

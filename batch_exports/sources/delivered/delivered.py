@@ -11,6 +11,7 @@ from batch_exports.errors import Transient
 from batch_exports.interval import DataInterval
 from batch_exports.interval_files import IntervalFile, IntervalFiles
 from batch_exports.sources.delivered.columns import as_delivered
+from batch_exports.sources.description import Description, SourceFile
 from batch_exports.sources.json_lines import count_lines, read_lines
 from batch_exports.sources.lake import parquet_files
 from batch_exports.sources.projection import project
@@ -51,6 +52,14 @@ class DeliveredFiles:
             self._count_file(file, delivery, wanted)
             for delivery in self.deliveries(interval)
             for file in delivery.files
+        )
+
+    def describe(self, selection: Selection, interval: DataInterval) -> Description:
+        deliveries = self.deliveries(interval)
+        return Description(
+            f"what {self.export} has delivered",
+            files=[SourceFile(file.uri, file.bytes) for one in deliveries for file in one.files],
+            note=f"By {', '.join(one.manifest for one in deliveries)}.",
         )
 
     def _delivered(self, part: DataInterval) -> IntervalFiles:

@@ -10,6 +10,7 @@ from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import Model, Table
 from batch_exports.sources.counting import Pieces
+from batch_exports.sources.description import Description, sizes
 from batch_exports.sources.lake import json_files, parquet_files
 from batch_exports.sources.membership import ALWAYS
 from batch_exports.sources.projection import project
@@ -63,6 +64,17 @@ class Lake:
             with storage_errors(where):
                 _reader(path).count_pieces(self._filesystem, path, where, selection, pieces)
         return pieces.counts()
+
+    def describe(self, selection: Selection, interval: DataInterval) -> Description:
+        folder = f"{self._shown_as}/{folder_of(selection.model)}/"
+        files = {path: self.shown(path) for path in self.files(selection.model)}
+        with storage_errors(folder):
+            return Description(
+                folder,
+                files=sizes(self._filesystem, files),
+                note="Of a Parquet file no more is read than its footer and the row groups that "
+                "may have rows of the interval.",
+            )
 
     def _batches(
         self, files: list[str], selection: Selection, interval: DataInterval

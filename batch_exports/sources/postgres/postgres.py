@@ -11,10 +11,11 @@ from psycopg import sql
 
 from batch_exports.interval import DataInterval
 from batch_exports.models import Model, Query, Table
+from batch_exports.sources.description import Description
 from batch_exports.sources.postgres.counting import count_query, count_table
 from batch_exports.sources.postgres.errors import reading_errors
 from batch_exports.sources.postgres.relation import Relation, of_query, of_table
-from batch_exports.sources.postgres.rows import filtered_rows, refuse_without_time
+from batch_exports.sources.postgres.rows import asked_rows, filtered_rows, refuse_without_time
 from batch_exports.sources.projection import project
 from batch_exports.sources.source import Selection
 
@@ -66,6 +67,13 @@ class Postgres:
             relation.needed(selection)
             refuse_without_time(connection, relation, selection.membership)
             return count_table(connection, relation, selection, intervals)
+
+    def describe(self, selection: Selection, interval: DataInterval) -> Description:
+        model = selection.model
+        with self.session("plan") as connection, self.errors(connection, model):
+            relation = self.relation(connection, model, interval)
+            query = asked_rows(relation, selection, [interval], relation.needed(selection))
+            return Description(relation.where, query.as_string(connection))
 
     def _batches(
         self, connection: psycopg.Connection[Any], selection: Selection, interval: DataInterval

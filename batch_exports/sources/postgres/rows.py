@@ -31,13 +31,9 @@ def filtered_rows(
     A query has the rows of the one interval that it was given. Raises psycopg's errors, and
     `Terminal` for a query that yields others.
     """
-    condition = of_events(relation, selection.filters)
-    if relation.is_table:
-        inside = within(relation, selection.membership, intervals)
-        condition = sql.SQL("{} AND {}").format(inside, condition)
     batches = stream(
         connection,
-        relation.select(names, condition),
+        asked_rows(relation, selection, intervals, names),
         schema_of(selection, names),
         where=relation.where,
         columns=relation.selected(names),
@@ -49,6 +45,20 @@ def filtered_rows(
             kept = selection.filters.matching(batch)
             if kept.num_rows:
                 yield kept
+
+
+def asked_rows(
+    relation: Relation,
+    selection: Selection,
+    intervals: Sequence[DataInterval],
+    names: list[str],
+) -> sql.Composed:
+    """The query for `filtered_rows`. Filters by properties are no part of it."""
+    condition = of_events(relation, selection.filters)
+    if relation.is_table:
+        inside = within(relation, selection.membership, intervals)
+        condition = sql.SQL("{} AND {}").format(inside, condition)
+    return relation.select(names, condition)
 
 
 def refuse_without_time(

@@ -13,6 +13,7 @@ from batch_exports.destinations.redshift.isolation import retried
 from batch_exports.destinations.redshift.stage_area import StageArea
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
+from batch_exports.sources.description import Description
 from batch_exports.sources.rejections import Rejections
 from batch_exports.sources.source import Selection
 from batch_exports.sources.warehouse import difference
@@ -20,7 +21,7 @@ from batch_exports.sources.warehouse.errors import warehouse_errors
 from batch_exports.sources.warehouse.events import Events
 from batch_exports.sources.warehouse.mapping import MappedTable
 from batch_exports.sources.warehouse.reading import answers
-from batch_exports.sources.warehouse.state import Sync
+from batch_exports.sources.warehouse.state import Sync, exists
 from batch_exports.sources.warehouse.sync import sync
 from batch_exports.sources.warehouse.synced_table import SyncedTable
 from batch_exports.sources.warehouse.unloading import unloaded
@@ -72,6 +73,27 @@ class WarehouseTable:
                 for number, found in connection.execute(query).fetchall():
                     rows[number] += found
         return [rows[one.number] for one in wanted]
+
+    def describe(self, selection: Selection, interval: DataInterval) -> Description:
+        """Without a sync, since that would change its state."""
+        state, place = self.synced.state, f"{self.address} {self.synced.table}"
+        with self.session(f"{interval} plan") as connection:
+            found = state.find(connection, interval) if exists(connection, state.mappings) else None
+            if found is None:
+                return Description(
+                    place,
+                    note="The interval is not synced yet: the table is compared with what it was "
+                    f"at the sync before, which {state.syncs} tells.",
+                    uncounted="a sync would have to find what changed",
+                )
+            queries = [
+                Events(self._mapping(connection, generation), self.synced.dialect, selection)
+                .query(state.delta(generation), found.number, ordered=True)
+                .as_string(connection)
+                for generation, _ in found.parts
+            ]
+        query = ";\n".join(queries) or None
+        return Description(place, query, note=f"Synced at {found.sent_at:%Y-%m-%dT%H:%M:%SZ}.")
 
     def rejections(self, selection: Selection, interval: DataInterval) -> Rejections:
         """What the interval's sync found invalid, with some of the keys; nothing where it was never

@@ -152,6 +152,14 @@ def test_rows_of_an_interval(
     assert amplitude.requests == [hours, hours]  # to read, and to count
 
 
+def test_what_is_to_be_downloaded_is_told_and_nothing_asked(amplitude: Amplitude) -> None:
+    told = api(amplitude).describe(events(), minutes(55, 65))
+    assert "from 2026-11-01T00 to 2026-11-01T01" in told.note
+    assert told.uncounted
+    assert "secret" not in str(told)
+    assert amplitude.requests == []
+
+
 def test_a_range_that_is_too_large_is_halved(amplitude: Amplitude) -> None:
     """ "If the size exceeds 4GB, the request returns a 400 response. In this case, choose a smaller
     time range": https://amplitude.com/docs/apis/analytics/export"""

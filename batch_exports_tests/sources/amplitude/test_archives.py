@@ -87,6 +87,12 @@ def test_on_s3(s3_server: Server, bucket: str) -> None:
     assert uuids(source, minutes(540, 735)) == [540, 545, 550, 600, 660, 720]
 
 
+def test_archives_are_told_with_their_sizes(archives: Archives) -> None:
+    files = archives.describe(events(), minutes(600, 660)).files
+    assert 0 < len(files) < len(FILES)
+    assert {file.bytes for file in files} <= {len(data) for data in FILES.values()}
+
+
 def test_only_archives_of_the_hour_are_opened(tmp_path: Path) -> None:
     """The others are no gzip, and would not be read without an error."""
     others = {name(hour): b"no gzip" for hour in (7, 11)}

@@ -65,6 +65,16 @@ def test_an_empty_delivery_is_one(s3: S3Adapter) -> None:
     assert deliveries.source.count(SELECTION, HOUR) == 20
 
 
+def test_the_files_are_told(s3: S3Adapter) -> None:
+    deliveries = Deliveries.to(s3)
+    deliveries.deliver(0)
+    deliveries.deliver(1)
+    told = deliveries.source.describe(SELECTION, HOUR)
+    expected = [file for one in deliveries.source.deliveries(HOUR) for file in one.files]
+    assert [(file.uri, file.bytes) for file in told.files] == [(f.uri, f.bytes) for f in expected]
+    assert len(told.files) == 2
+
+
 def test_a_missing_delivery_is_awaited(s3: S3Adapter) -> None:
     deliveries = Deliveries.to(s3)
     deliveries.deliver(0)

@@ -166,6 +166,13 @@ def open_files(folder: Path) -> list[str]:
     return [str(link.readlink()) for link in links if str(folder) in str(link.readlink())]
 
 
+def test_files_are_told_with_their_sizes(source: Lake) -> None:
+    told = source.describe(select(), minutes(0, 10))
+    assert {file.uri.partition("/events/")[2] for file in told.files} == set(FILES)
+    assert all(file.bytes for file in told.files)
+    assert told.uncounted is None
+
+
 def test_missing_folder(tmp_path: Path) -> None:
     failure = error(lake(tmp_path))
     assert "has no folder 'events'" in failure.message
