@@ -119,28 +119,28 @@ class Deployment:
         return rows
 
 
-Define = Callable[[Place], Deployment]
+Define = Callable[..., Deployment]
 
 
 @pytest.fixture
 def on(
-    tmp_path: Path, s3_server: seaweedfs.Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, s3_server: seaweedfs.Server, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Define]:
     with dg.DagsterInstance.ephemeral() as instance:
-        yield lambda warehouse: Deployment(
+        yield lambda warehouse, bucket="exports": Deployment(
             tmp_path, warehouse, s3_server, bucket, instance, monkeypatch
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def postgres(postgres_server: Server) -> Iterator[Place]:
     with place(postgres_server) as found:
         yield found
 
 
-@pytest.fixture
-def redshift_place(redshift: Emulator) -> Iterator[Place]:
-    with place(redshift) as found:
+@pytest.fixture(scope="module")
+def redshift_place(redshift_emulator: Emulator) -> Iterator[Place]:
+    with place(redshift_emulator) as found:
         yield found
 
 
@@ -152,7 +152,7 @@ def failed_checks(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", ["postgres_server", "redshift_emulator"])
 def test_changes_reach_a_bucket_with_all_checks(
-    on: Define, kind: str, request: pytest.FixtureRequest
+    on: Define, kind: str, bucket: str, request: pytest.FixtureRequest
 ) -> None:
     with place(request.getfixturevalue(kind)) as warehouse:
         warehouse.make(
@@ -160,7 +160,7 @@ def test_changes_reach_a_bucket_with_all_checks(
             "1, 'a@x.org', 'Rome'",
             "2, 'b@x.org', 'Bonn'",
         )
-        deployment = on(warehouse)
+        deployment = on(warehouse, bucket)
         lines = [
             "mode: mirror",
             "columns: [id, {column: city, trait: 'address.city'}]",

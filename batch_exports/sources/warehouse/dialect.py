@@ -16,10 +16,10 @@ Form = Literal["json", "text", "double", "real", "hex"]
 _VARCHAR = "VARCHAR(65535)"
 # Times have six digits of a second. What TO_CHAR has no form for, years before the first and
 # PostgreSQL's infinity, is as the server writes it.
-_MOMENT = "'YYYY-MM-DD\"T\"HH24:MI:SS.US{zone}'"
+# https://docs.aws.amazon.com/redshift/latest/dg/r_FORMAT_strings.html
 _TO_CHAR = (
-    "CASE WHEN {{}} >= '0001-01-01'{finite} THEN TO_CHAR({{}}{utc}, {format}) "
-    "ELSE CAST({{}} AS {text}) END"
+    "CASE WHEN {{}} >= '0001-01-01'{finite} THEN TO_CHAR({{}}{utc}, 'YYYY-MM-DD') || 'T' || "
+    "TO_CHAR({{}}{utc}, 'HH24:MI:SS.US'){zone} ELSE CAST({{}} AS {text}) END"
 )
 _TRUTH = "CASE WHEN {} THEN 'true' WHEN NOT {} THEN 'false' END"
 
@@ -87,8 +87,7 @@ def _json(template: str) -> Value:
 
 def _times(text: str, finite: str) -> dict[Kind, Value]:
     def moment(utc: str, zone: str) -> Value:
-        format_ = _MOMENT.format(zone=zone)
-        return _text(_TO_CHAR.format(finite=finite, utc=utc, format=format_, text=text))
+        return _text(_TO_CHAR.format(finite=finite, utc=utc, zone=zone, text=text))
 
     written = f"CAST({{}} AS {text})"
     # An offset of whole hours comes without minutes, which ISO 8601's extended format wants.
@@ -96,7 +95,7 @@ def _times(text: str, finite: str) -> dict[Kind, Value]:
     return {
         Kind.DATE: _text(written),
         Kind.TIMESTAMP: moment("", ""),
-        Kind.TIMESTAMPTZ: moment(" AT TIME ZONE 'UTC'", '"Z"'),
+        Kind.TIMESTAMPTZ: moment(" AT TIME ZONE 'UTC'", " || 'Z'"),
         Kind.TIME: _text(written),
         Kind.TIMETZ: _text(f"CASE WHEN {sign} THEN {written} || ':00' ELSE {written} END"),
     }

@@ -12,7 +12,7 @@ from batch_exports_tests.faults.rules import TcpFault
 from batch_exports_tests.sources.warehouse.places import ALL, Place, hour, rows_of
 
 # More than sockets and servers hold at once.
-MANY = 20_000
+MANY = 8192
 WIDE = "id INTEGER, email VARCHAR(100), note VARCHAR(2000)"
 
 
