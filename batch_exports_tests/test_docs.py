@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -26,7 +27,18 @@ _REDSHIFT = """\
 type: batch_exports.RedshiftConnection
 attributes: {{name: {0}, host: db.example.com, database: d, user: u, password: {{env: HOME}}}}
 """
-_WRITTEN_WITH = {"PostgresBatchExport": _POSTGRES, "RedshiftBatchExport": _REDSHIFT}
+_WRITTEN_WITH = {
+    "PostgresBatchExport": _POSTGRES,
+    "RedshiftBatchExport": _REDSHIFT,
+    "WarehouseTableSource": _REDSHIFT,
+}
+# What stands for a variable, by a word in its name.
+_VALUES = {
+    "ENDPOINT": "http://127.0.0.1:1",
+    "PORT": "1",
+    "ROLE_ARN": "default",
+    "ROOT_CERT": str(files("batch_exports.components") / "amazon_authorities.pem"),
+}
 _SOURCE = "type: batch_exports.LakeSource\nattributes: {{name: {0}, path: ., connection: null}}\n"
 _DELIVERED = """\
 type: batch_exports.S3BatchExport
@@ -80,7 +92,8 @@ def test_yaml_example_loads(example: str, tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "example" / "defs.yaml").write_text(completed(example))
     monkeypatch.setenv("BATCH_EXPORTS_DEFS", str(tmp_path))
     for variable in _VARIABLE.findall(example):
-        monkeypatch.setenv(variable, "http://127.0.0.1:1" if "ENDPOINT" in variable else "x")
+        known = [value for word, value in _VALUES.items() if word in variable]
+        monkeypatch.setenv(variable, known[0] if known else "x")
     definitions = load_definitions()
     named = [item["attributes"]["name"] for item in yaml.safe_load_all(example)]
     assets = {spec.key.path[-1] for spec in definitions.resolve_all_asset_specs()}
