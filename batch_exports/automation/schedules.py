@@ -32,11 +32,11 @@ def build_schedule(export: Export, job_name: str, *, running: bool) -> dg.Schedu
     def schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        if pause := pause_of(context.instance, export):
-            return dg.SkipReason(str(pause))
         keys = newly_due(export, ticks, context.scheduled_execution_time)
         if not keys:
             return dg.SkipReason("No interval of this export has become due.")
+        if pause := pause_of(context.instance, export):
+            return dg.SkipReason(str(pause))
         return [dg.RunRequest(run_key=key, partition_key=key) for key in keys]
 
     return schedule

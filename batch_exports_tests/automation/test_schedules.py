@@ -72,6 +72,7 @@ def evaluate(
         scheduled_execution_time=tick,
         repository_def=definitions.get_repository_def(),
     )
+    context._instance = instance  # it would open one of its own for each tick
     return schedule_of(definitions).evaluate_tick(context)
 
 
@@ -91,8 +92,8 @@ def requested(
 
 
 @pytest.fixture(scope="module")
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
         yield instance
 
 
