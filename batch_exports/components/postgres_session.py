@@ -52,8 +52,9 @@ class PostgresConnectionResource(dg.ConfigurableResource[None]):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"postgres://{host}:{self.port}/{self.database}"
 
-    def connect(self, application_name: str) -> psycopg.Connection:
-        """A new connection to a server that can be written to, outside of any transaction.
+    def connect(self, application_name: str, *, reads_only: bool = False) -> psycopg.Connection:
+        """A new connection, outside of any transaction, to a server that can be written to, unless
+        it `reads_only`: then a standby is as good.
 
         `application_name` says in pg_stat_activity whose it is; of what is longer than
         PostgreSQL's 63 bytes, the longest words lose their ends. A network that died is noticed
@@ -67,6 +68,7 @@ class PostgresConnectionResource(dg.ConfigurableResource[None]):
             connection = psycopg.connect(
                 autocommit=True,
                 prepare_threshold=None,  # PgBouncer may not know a statement of another server
+                target_session_attrs="any" if reads_only else "read-write",
                 **self._parameters(application_name),
             )
             try:
@@ -92,7 +94,6 @@ class PostgresConnectionResource(dg.ConfigurableResource[None]):
             "channel_binding": "prefer",
             # A server that has not proven who it is gets no password to read.
             "require_auth": "!password" if self.ssl_mode == "require" else None,
-            "target_session_attrs": "read-write",
             "host": self.host,
             "port": self.port,
             "dbname": self.database,

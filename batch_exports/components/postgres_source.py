@@ -1,6 +1,7 @@
 """A PostgreSQL database as a source: a table for each model, and what users declare."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import dagster as dg
@@ -84,7 +85,8 @@ class PostgresSource(Source):
         def postgres(context: dg.InitResourceContext) -> Postgres:
             server: PostgresConnectionResource = getattr(context.resources, connection)
             run_id = context.run.run_id if context.run else ""
-            return Postgres(server.connect, server.uri, name, schema, tables, run_id)
+            connect = partial(server.connect, reads_only=True)
+            return Postgres(connect, server.uri, name, schema, tables, run_id)
 
         return postgres
 

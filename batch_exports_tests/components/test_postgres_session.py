@@ -164,11 +164,17 @@ def test_a_statement_that_takes_too_long_ends(postgres_server: Server) -> None:
 
 
 def test_a_server_that_cannot_be_written_to(postgres_server: Server) -> None:
+    """A standby says the same of itself. It is as good as another to read from."""
     user = new_user(postgres_server, "p", default_transaction_read_only="on")
     found = failure(trusted(postgres_server, user=user, password="p"))
     assert isinstance(found, Transient)
     assert "session is read-only" in found.message
     assert "give the primary's host" in found.remedy
+    with (
+        trusted(postgres_server, user=user, password="p") as connection,
+        connection.connect("a reader", reads_only=True) as connected,
+    ):
+        assert shown(connected, "transaction_read_only") == "on"
 
 
 def test_nothing_stays_open_when_setting_up_fails(
