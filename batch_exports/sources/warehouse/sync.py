@@ -63,7 +63,7 @@ class _Comparison:
         self._state, self._dialect = synced.state, synced.dialect
         there = columns(connection, synced.table, synced.dialect)
         self._mapped = synced.mapping.fit(there, synced.table)
-        both = f"{synced.mapping.sha256} {self._mapped.sha256}"
+        both = f"{synced.sha256} {self._mapped.sha256}"
         self._generation = hashlib.sha256(both.encode()).hexdigest()[:8]
         self._snapshot = self._state.snapshot(number)
 
@@ -92,8 +92,8 @@ class _Comparison:
         newest = self._newest
         if newest is None:
             return "the first sync"
-        if newest.mapping_sha256 != self._synced.mapping.sha256:
-            return "the mapping changed"
+        if newest.mapping_sha256 != self._synced.sha256:
+            return "the table or its mapping changed"
         if newest.schema_sha256 != self._mapped.sha256:
             return "the table's columns changed"
         return "mode: full" if self._synced.mode == "full" else ""
@@ -162,7 +162,7 @@ class _Comparison:
             "full" if why else "delta",
             why,
             self._generation,
-            self._synced.mapping.sha256,
+            self._synced.sha256,
             self._mapped.sha256,
             parts,
             operations["insert"],

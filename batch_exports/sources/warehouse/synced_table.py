@@ -1,5 +1,6 @@
 """A table, and how it is to be synced."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,12 @@ class SyncedTable:
     dialect: Dialect
     mapping: EventMapping
     mode: Mode = "upsert"
+
+    @property
+    def sha256(self) -> str:
+        """What no other table, nor this one under another mapping, has, in hex."""
+        what = f"{self.table} {self.mapping.sha256}"
+        return hashlib.sha256(what.encode()).hexdigest()
 
     @property
     def state(self) -> State:

@@ -2,14 +2,26 @@
 
 import json
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from batch_exports.destinations.postgres.table import TableName
+from batch_exports.destinations.redshift import isolation
 from batch_exports.errors import BatchExportError, Terminal
+from batch_exports.local.redshift.server import Emulator
 from batch_exports.sources.warehouse.mapping import EventMapping
 from batch_exports.sources.warehouse.state import State
-from batch_exports_tests.sources.warehouse.places import ALL, BY_ID, Place, hour, rows_of, told
+from batch_exports_tests.sources.warehouse.places import (
+    ALL,
+    BY_ID,
+    Place,
+    hour,
+    place,
+    rows_of,
+    told,
+)
 
 PERSONS = "id INTEGER, email VARCHAR(100), plan VARCHAR(20)"
 THREE = ("1, 'a@x.org', 'free'", "2, 'b@x.org', 'free'", "3, 'c@x.org', NULL")
@@ -87,9 +99,38 @@ def test_another_mapping_tells_all_rows(warehouse: Place) -> None:
     assert [row["root"] for row in found] == [None, None, '{"context":{"n":1}}']
     assert [why for (why,) in syncs(warehouse, "why")] == [
         "the first sync",
-        "the mapping changed",
-        "the mapping changed",
+        "the table or its mapping changed",
+        "the table or its mapping changed",
     ]
+
+
+def test_another_table_tells_all_rows(warehouse: Place) -> None:
+    warehouse.make(PERSONS, *THREE)
+    warehouse.run("CREATE TABLE others AS SELECT id + 1 AS id, email, plan FROM persons")
+    other = TableName(warehouse.schema, "others")
+    warehouse.run(f"GRANT SELECT ON others TO {warehouse.server.exporter.user}")
+    with warehouse.source(mode="mirror") as source:
+        rows_of(source, 0)
+        moved = replace(source, synced=replace(source.synced, table=other))
+        assert sorted(told(moved, 1)) == [
+            ("delete", "1"),
+            ("insert", "2"),
+            ("insert", "3"),
+            ("insert", "4"),
+        ]
+
+
+def test_a_violation_of_isolation_is_tried_again(
+    redshift: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html"""
+    monkeypatch.setattr(isolation, "_FIRST_PAUSE_SECONDS", 0)
+    with place(redshift) as cluster:
+        cluster.make(PERSONS, *THREE)
+        with cluster.source() as source:
+            redshift.inject("INSERT INTO .*_delta", times=2)
+            assert len(rows_of(source, 0)) == 3
+    assert sum("LOCK TABLE" in statement for statement in redshift.statements) == 3
 
 
 @pytest.mark.parametrize(
