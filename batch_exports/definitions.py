@@ -5,9 +5,12 @@ import sys
 import warnings
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import dagster as dg
 
+from batch_exports.automation.gap_sensor import build_gap_sensor
+from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.errors import explained
 from batch_exports.components.references import refuse_namesakes
 
@@ -16,6 +19,8 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 _MODULE = "batch_exports_defs"
+# Dagster finds subclasses by their base, which mypy wants to be concrete.
+_ANY_EXPORT: Any = BatchExport
 
 
 def component_tree() -> dg.ComponentTree:
@@ -45,7 +50,15 @@ def load_definitions(tree: dg.ComponentTree | None = None) -> dg.Definitions:
         if told := explained(error, tree.defs_module_path):
             raise told.with_traceback(None) from None
         raise
-    return dg.Definitions.merge(built, dg.Definitions(executor=dg.in_process_executor))
+    whole = dg.Definitions(executor=dg.in_process_executor, sensors=_sensors(tree, built))
+    return dg.Definitions.merge(built, whole)
+
+
+def _sensors(tree: dg.ComponentTree, built: dg.Definitions) -> list[dg.SensorDefinition]:
+    """Those that look at all exports."""
+    exports = [component.export() for component in tree.get_all_components(_ANY_EXPORT)]
+    jobs: list[Any] = list(built.jobs or ())
+    return [build_gap_sensor(exports, jobs)] if exports else []
 
 
 def _module_of(folder: Path) -> ModuleType:

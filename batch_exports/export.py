@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ import dagster as dg
 import pyarrow as pa
 
 from batch_exports.automation.no_run_windows import NoRunWindow
+from batch_exports.automation.recovery import Recovery
 from batch_exports.destinations.delivery import Destination
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval, Rhythm
@@ -25,7 +26,8 @@ class Export:
     only the newest row of each key where the export `merges`, and resolves merged IDs in a view
     where it `resolves` them. An export that loads what another
     one delivered has that one's asset in `loads_from`. What asks for its runs starts none in
-    `no_run_windows`, nor after `pause_after` failures in a row (0: never pause).
+    `no_run_windows`, nor after `pause_after` failures in a row (0: never pause). `recovery` is what
+    of it is asked for again.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Export:
     loads_from: dg.AssetKey | None = None
     pause_after: int = 5
     no_run_windows: tuple[NoRunWindow, ...] = ()
+    recovery: Recovery = field(default_factory=Recovery)
 
     @property
     def source_key(self) -> dg.AssetKey:

@@ -3,6 +3,7 @@
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from dagster.components.resolved.core_models import ResolvedAssetAttributes
 from pydantic import Field, PrivateAttr
 
 from batch_exports.automation.partitions import build_partitions
+from batch_exports.automation.recovery import Recovery
 from batch_exports.automation.schedules import build_schedule
 from batch_exports.checks import build_checks
 from batch_exports.components.columns import column_lineage, column_schema
@@ -18,6 +20,7 @@ from batch_exports.components.custom_model import find_model
 from batch_exports.components.description import describe
 from batch_exports.components.event_filters import PropertyFilterModel, row_filter
 from batch_exports.components.loading import check_load, find_loaded, loaded_model
+from batch_exports.components.recovery_fields import read_recovery, refuse_append
 from batch_exports.components.references import find
 from batch_exports.components.source import Source
 from batch_exports.components.yaml_component import YamlComponent
@@ -107,6 +110,21 @@ class BatchExport(YamlComponent):
         description="Failed runs in a row after which the schedule and sensors request no more, "
         "until a run succeeds. 0: never.",
     )
+    fill_gaps: str = Field(
+        "30 days",
+        description="Intervals that were due and have neither a delivery nor a run are asked for, "
+        "unless they are older than this. 0 days: never.",
+    )
+    lookback: str | None = Field(
+        None,
+        description="How far back rows that came late are looked for, such as 7 days; intervals "
+        "that have some are delivered again. Not at all without it; with load_from, as that export "
+        "says.",
+    )
+    late_data_every: str = Field("1 hour", description="How often late rows are looked for.")
+    catch_up_runs: int = Field(
+        10, description="Most runs for gaps, and for late rows, that are under way at a time."
+    )
     asset_attributes: ResolvedAssetAttributes | None = Field(
         None, description="Owners, tags, group and more of the asset, as in any Dagster component."
     )
@@ -125,6 +143,11 @@ class BatchExport(YamlComponent):
     @property
     def merges(self) -> bool:
         """Whether the destination keeps only the newest row of each key."""
+        return False
+
+    @property
+    def appends(self) -> bool:
+        """Whether what is delivered again is there twice."""
         return False
 
     @property
@@ -147,6 +170,7 @@ class BatchExport(YamlComponent):
         self.check_least("delay_seconds", 0)
         self.check_least("partitions_per_run", 1)
         self.check_least("pause_after", 0)
+        self.check_least("catch_up_runs", 1)
         self._check_origin()
         if self.load_from is None and self.model_name in MODELS:
             self.export()
@@ -226,7 +250,23 @@ class BatchExport(YamlComponent):
             resolves=self.resolves,
             loads_from=self._loaded.key if self._loaded else None,
             pause_after=self.pause_after,
+            recovery=self._recovery,
         )
+
+    @property
+    def _recovery(self) -> Recovery:
+        inherited = self._loaded.recovery.lookback if self._loaded else timedelta(0)
+        recovery = read_recovery(
+            fill_gaps=self.fill_gaps,
+            lookback=self.lookback or "0 days",
+            every=self.late_data_every,
+            runs=self.catch_up_runs,
+        )
+        if self.lookback is None and not self.appends:
+            recovery = replace(recovery, lookback=inherited)
+        if self.appends:
+            refuse_append(recovery)
+        return recovery
 
     @property
     def _io_manager_key(self) -> str:

@@ -113,6 +113,10 @@ class PostgresBatchExport(BatchExport):
         return reached
 
     @property
+    def appends(self) -> bool:
+        return self._mode == "append"
+
+    @property
     def merges(self) -> bool:
         return self._mode == "merge"
 

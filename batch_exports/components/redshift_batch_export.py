@@ -271,6 +271,10 @@ class RedshiftBatchExport(BatchExport):
         return model if self._loaded else renamed(model, folded)
 
     @property
+    def appends(self) -> bool:
+        return self._mode == "append"
+
+    @property
     def merges(self) -> bool:
         return self._mode == "merge"
 
