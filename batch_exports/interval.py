@@ -7,6 +7,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from batch_exports.errors import ConfigurationError
+from batch_exports.time_of_day import parse_time_of_day
+
+WEEK_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+"""As cron counts them."""
 
 _EVERY = re.compile(r"every (\d+) (minute|hour)s?")
 _DAY_KEY = "%Y-%m-%d"
@@ -40,8 +44,10 @@ class DataInterval:
 class Rhythm:
     """How time is cut into data intervals: each tick of `cron` in `timezone` ends one, starts one.
 
-    `every` and `unit` repeat the same rhythm as a number of minutes, hours, days or weeks; they
-    are absent for a cron expression of the user's own, whose ticks cannot be shifted by rule.
+    `every` and `unit` repeat the same rhythm as a number of minutes, hours, days or weeks, and
+    `begins` tells when one begins, in minutes on the clock: after midnight, for weeks that of
+    Sunday. They are absent for a cron expression of the user's own, whose ticks cannot be shifted
+    by rule.
     """
 
     cron: str
@@ -49,6 +55,14 @@ class Rhythm:
     key_format: str
     every: int = 1
     unit: str | None = None
+    begins: int = 0
+
+    @property
+    def repeats_hourly(self) -> bool:
+        """Whether its ticks are the same in each hour. Where clocks change, these go on, and those
+        of others take the place of times that are skipped, and come once in an hour that comes
+        twice."""
+        return self.cron.split()[1] == "*"
 
     def divides(self, other: "Rhythm") -> bool:
         """Whether each interval of the other one is made of whole ones of this.
@@ -59,63 +73,81 @@ class Rhythm:
             return False
         if self.unit is None or other.unit is None:
             return self.cron == other.cron
-        # Both begin at midnight, and within the hour or day they divide at its begin.
-        return _MINUTES[other.unit] * other.every % (_MINUTES[self.unit] * self.every) == 0
+        length = _MINUTES[self.unit] * self.every
+        skips = self.timezone != "UTC" and not other.repeats_hourly
+        if skips and self.repeats_hourly and self.begins:
+            # A skipped 02:30 is 03:00 for the other one, where this one has none that begins.
+            return False
+        # Within the hour, day or week that they divide, both begin at the same time of each.
+        apart = other.begins - self.begins
+        return _MINUTES[other.unit] * other.every % length == 0 and apart % length == 0
 
     def shifted_cron(self, delay: timedelta) -> str:
         """The cron expression that ticks `delay` (whole minutes of it) after each interval's end.
 
         A cron expression of the user's own is returned as it is.
         """
-        minutes = int(delay.total_seconds()) // 60
-        hours, minute = divmod(minutes, 60)
-        days, hour = divmod(hours, 24)
-        match self.unit:
-            case "minute":
-                return self.cron if minutes % self.every == 0 else self._minutes_from(minutes)
-            case "hour" if self.every == 1:
-                return f"{minute} * * * *"
-            case "hour":
-                ticks = sorted((hours + step) % 24 for step in range(0, 24, self.every))
-                return f"{minute} {','.join(map(str, ticks))} * * *"
-            case "day":
-                return f"{minute} {hour} * * *"
-            case "week":
-                return f"{minute} {hour} * * {days % 7}"
-            case _:
-                return self.cron
+        if self.unit is None:
+            return self.cron
+        return _cron(self.every, self.unit, self.begins + int(delay.total_seconds()) // 60)
 
-    def _minutes_from(self, offset: int) -> str:
-        ticks = range(offset % self.every, 60, self.every)
-        return f"{','.join(map(str, ticks))} * * * *"
+    def __str__(self) -> str:
+        """As an engineer would say it: `day from 02:00, Europe/Berlin`."""
+        if self.unit is None:
+            return f"`{self.cron}`, {self.timezone}"
+        name = self.unit if self.every == 1 else f"every {self.every} {self.unit}s"
+        day, minutes = divmod(self.begins, _MINUTES["day"])
+        begins = [WEEK_DAYS[day].capitalize()] if day else []
+        begins += [f"{minutes // 60:02}:{minutes % 60:02}"] if minutes else []
+        return f"{' '.join([name, *(begins and ['from', *begins])])}, {self.timezone}"
 
 
-def parse_rhythm(interval: str | Mapping[str, str], timezone: str = "UTC") -> Rhythm:
+def parse_rhythm(
+    interval: str | Mapping[str, str],
+    timezone: str = "UTC",
+    *,
+    offset: str | int | None = None,
+    week_starts_on: str = "sunday",
+) -> Rhythm:
     """Read `hour`, `day`, `week`, `every N minutes`, `every N hours` or `{cron: "..."}`.
 
-    Weeks start on Sunday, as PostHog's and Dagster's do. Raises `ConfigurationError` for anything
-    else, and for an unknown time zone.
+    `offset` is a time of the day, `HH:MM`, at which one of the intervals begins; without it
+    midnight. Weeks start on Sunday, as PostHog's and Dagster's do, or on another of `WEEK_DAYS`.
+    Raises `ConfigurationError` for anything else, for an unknown time zone, and for an offset or a
+    day that does not go with the interval.
     """
     _check_timezone(timezone)
+    at = None if offset is None else parse_time_of_day("offset", offset)
+    _check_week_start(interval, week_starts_on)
     if isinstance(interval, Mapping):
+        if at is not None:
+            raise ConfigurationError(
+                "offset",
+                "a cron expression says itself when its intervals begin.",
+                remedy="Leave it out, and write the time into the expression.",
+            )
         return _parse_cron(interval, timezone)
-    match interval:
-        case "hour":
-            return Rhythm("0 * * * *", timezone, _MINUTE_KEY, 1, "hour")
-        case "day":
-            return Rhythm("0 0 * * *", timezone, _DAY_KEY, 1, "day")
-        case "week":
-            return Rhythm("0 0 * * 0", timezone, _DAY_KEY, 1, "week")
-    if (every := _EVERY.fullmatch(interval)) is None:
+    every, unit = _parse_interval(interval)
+    begins = at.hour * 60 + at.minute if at else 0
+    # Such an interval begins at midnight or is told by its day alone; others need the time.
+    key_format = _DAY_KEY if unit in ("day", "week") and not begins else _MINUTE_KEY
+    if unit == "week":
+        begins += WEEK_DAYS.index(week_starts_on) * _MINUTES["day"]
+    begins %= every * _MINUTES[unit]
+    return Rhythm(_grid(every, unit, begins), timezone, key_format, every, unit, begins)
+
+
+def _parse_interval(interval: str) -> tuple[int, str]:
+    """The number and the unit."""
+    if interval in ("hour", "day", "week"):
+        return 1, interval
+    if (found := _EVERY.fullmatch(interval)) is None:
         raise ConfigurationError(
             "interval",
             f"{interval!r} is not an interval.",
             remedy="Use hour, day, week, 'every N minutes', 'every N hours' or {cron: \"...\"}.",
         )
-    return _parse_every(int(every[1]), every[2], timezone)
-
-
-def _parse_every(count: int, unit: str, timezone: str) -> Rhythm:
+    count, unit = int(found[1]), found[2]
     whole = 60 if unit == "minute" else 24
     if count == 0 or whole % count or count == whole:
         fitting = ", ".join(str(n) for n in range(1, whole) if whole % n == 0)
@@ -125,8 +157,51 @@ def _parse_every(count: int, unit: str, timezone: str) -> Rhythm:
             f"'every {count} {unit}s' does not divide the {larger} into equal parts.",
             remedy=f"Use one of {fitting} {unit}s, or {larger}.",
         )
-    cron = f"*/{count} * * * *" if unit == "minute" else f"0 */{count} * * *"
-    return Rhythm(cron, timezone, _MINUTE_KEY, count, unit)
+    return count, unit
+
+
+def _grid(every: int, unit: str, begins: int) -> str:
+    """The cron expression of the intervals themselves; steps are shorter where they will do."""
+    if begins == 0 and unit == "minute":
+        return f"*/{every} * * * *"
+    if begins == 0 and unit == "hour" and every > 1:
+        return f"0 */{every} * * *"
+    return _cron(every, unit, begins)
+
+
+def _cron(every: int, unit: str, after: int) -> str:
+    """Ticks that many minutes after each midnight (for weeks, that of Sunday) and from there on."""
+    hours, minute = divmod(after, 60)
+    days, hour = divmod(hours, 24)
+    match unit:
+        case "minute" if after % every == 0:
+            return f"*/{every} * * * *"
+        case "minute":
+            return f"{','.join(map(str, range(after % every, 60, every)))} * * * *"
+        case "hour" if every == 1:
+            return f"{minute} * * * *"
+        case "hour":
+            ticks = sorted((hours + step) % 24 for step in range(0, 24, every))
+            return f"{minute} {','.join(map(str, ticks))} * * *"
+        case "day":
+            return f"{minute} {hour} * * *"
+        case _:
+            return f"{minute} {hour} * * {days % 7}"
+
+
+def _check_week_start(interval: str | Mapping[str, str], week_starts_on: str) -> None:
+    if week_starts_on not in WEEK_DAYS:
+        raise ConfigurationError(
+            "week_starts_on",
+            f"{week_starts_on!r} is not a day of the week.",
+            remedy=f"Use one of {', '.join(WEEK_DAYS)}.",
+        )
+    if week_starts_on != "sunday" and interval != "week":
+        raise ConfigurationError(
+            "week_starts_on",
+            f"{week_starts_on!r} goes with the interval week alone, and this one is {interval!r}.",
+            remedy="Leave it out.",
+        )
 
 
 def _parse_cron(interval: Mapping[str, str], timezone: str) -> Rhythm:

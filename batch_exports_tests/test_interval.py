@@ -55,6 +55,61 @@ def test_forms(
     assert rhythm.key_format == key_format
     assert (rhythm.every, rhythm.unit) == (every, unit)
     assert rhythm.timezone == "Europe/Berlin"
+    assert rhythm.begins == 0
+
+
+@pytest.mark.parametrize(
+    ("interval", "offset", "week_starts_on", "cron", "key_format", "told"),
+    [
+        ("day", "02:00", "sunday", "0 2 * * *", "%Y-%m-%d-%H:%M", "day from 02:00"),
+        ("day", "00:00", "sunday", "0 0 * * *", "%Y-%m-%d", "day"),
+        ("week", None, "wednesday", "0 0 * * 3", "%Y-%m-%d", "week from Wednesday"),
+        ("week", "06:30", "sunday", "30 6 * * 0", "%Y-%m-%d-%H:%M", "week from 06:30"),
+        ("week", "06:30", "saturday", "30 6 * * 6", "%Y-%m-%d-%H:%M", "week from Saturday 06:30"),
+        # The grid begins anew each day at that time: any of its times tells the same one.
+        ("every 3 hours", "01:30", "sunday", "30 1,4,7,10,13,16,19,22 * * *", "%Y-%m-%d-%H:%M",
+         "every 3 hours from 01:30"),
+        ("every 3 hours", "10:30", "sunday", "30 1,4,7,10,13,16,19,22 * * *", "%Y-%m-%d-%H:%M",
+         "every 3 hours from 01:30"),
+        ("every 3 hours", "09:00", "sunday", "0 */3 * * *", "%Y-%m-%d-%H:%M", "every 3 hours"),
+        ("hour", "00:30", "sunday", "30 * * * *", "%Y-%m-%d-%H:%M", "hour from 00:30"),
+        ("every 15 minutes", "00:05", "sunday", "5,20,35,50 * * * *", "%Y-%m-%d-%H:%M",
+         "every 15 minutes from 00:05"),
+    ],
+)  # fmt: skip
+def test_intervals_that_begin_at_another_time(
+    interval: str, offset: str | None, week_starts_on: str, cron: str, key_format: str, told: str
+) -> None:
+    rhythm = parse_rhythm(interval, "Europe/Berlin", offset=offset, week_starts_on=week_starts_on)
+    assert (rhythm.cron, rhythm.key_format) == (cron, key_format)
+    assert str(rhythm) == f"{told}, Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("interval", "offset", "week_starts_on", "field", "shown", "remedy"),
+    [
+        ("day", "2:00", "sunday", "offset", "'2:00'", "00:00 to 23:59"),
+        ("day", "24:00", "sunday", "offset", "'24:00'", "midnight is 00:00"),
+        ("day", 630, "sunday", "offset", "630", "in quotes"),
+        ({"cron": "0 0 * * *"}, "02:00", "sunday", "offset", "cron", "into the expression"),
+        ("week", None, "Wednesday", "week_starts_on", "'Wednesday'", "wednesday"),
+        ("day", None, "wednesday", "week_starts_on", "'day'", "Leave it out"),
+        ({"cron": "0 0 * * *"}, None, "monday", "week_starts_on", "'monday'", "Leave it out"),
+    ],
+)
+def test_offsets_that_do_not_fit(
+    interval: str | Mapping[str, str],
+    offset: str | int | None,
+    week_starts_on: str,
+    field: str,
+    shown: str,
+    remedy: str,
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_rhythm(interval, offset=offset, week_starts_on=week_starts_on)
+    assert caught.value.field == field
+    assert shown in caught.value.problem
+    assert remedy in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -78,6 +133,30 @@ def test_intervals_made_of_whole_ones(
 ) -> None:
     assert parse_rhythm(part).divides(parse_rhythm(whole)) is divides
     assert not parse_rhythm(part).divides(parse_rhythm(whole, "Europe/Berlin"))
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "divides"),
+    [
+        (("hour", "00:00"), ("day", "02:00"), True),
+        (("hour", "00:00"), ("day", "02:30"), False),
+        (("every 30 minutes", "00:00"), ("day", "02:30"), True),
+        (("every 3 hours", "02:30"), ("day", "05:30"), True),
+        (("every 3 hours", "02:30"), ("day", "05:00"), False),
+        (("day", "02:00"), ("week", "02:00"), True),
+        (("day", "02:00"), ("week", "00:00"), False),
+        (("every 15 minutes", "00:05"), ("hour", "00:05"), True),
+        (("every 15 minutes", "00:05"), ("hour", "00:00"), False),
+        # In a zone whose clocks change, such a day begins at 03:00 where 02:35 is skipped.
+        (("every 15 minutes", "00:05"), ("day", "02:35"), None),
+    ],
+)
+def test_intervals_with_offsets_made_of_whole_ones(
+    part: tuple[str, str], whole: tuple[str, str], divides: bool | None
+) -> None:
+    for zone in ("UTC", "Europe/Berlin"):
+        small, large = (parse_rhythm(text, zone, offset=at) for text, at in (part, whole))
+        assert small.divides(large) is (zone == "UTC" if divides is None else divides)
 
 
 NO_FORM = "Use hour, day, week, 'every N minutes'"

@@ -152,4 +152,5 @@ def _value(field: str, secret: Secret) -> str:
 def _rest_of_hour(rhythm: Rhythm) -> timedelta:
     """How long an hour may go on after the end of an interval of that rhythm. Cron expressions may
     end one anywhere: a run that comes too early is told so by the source."""
-    return HOUR - timedelta(minutes=rhythm.every) if rhythm.unit == "minute" else timedelta(0)
+    first = rhythm.begins % 60 or (rhythm.every if rhythm.unit == "minute" else 60)
+    return HOUR - timedelta(minutes=first)

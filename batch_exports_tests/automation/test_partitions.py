@@ -1,15 +1,17 @@
 """Partitions tile time: no gap, no overlap, no key twice, also where the clock is changed."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import dagster as dg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from batch_exports.automation.partitions import build_partitions
 from batch_exports.errors import ConfigurationError
-from batch_exports.interval import DataInterval, parse_rhythm
+from batch_exports.interval import WEEK_DAYS, DataInterval, Rhythm, parse_rhythm
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York")
 # Weeks around each change of the clock in Berlin (30 March, 26 October) and New York (9 March,
@@ -18,9 +20,13 @@ SPRING, AUTUMN = ("2025-03-02", "2025-04-06"), ("2025-10-19", "2025-11-09")
 
 
 def partitions(
-    interval: str | Mapping[str, str], zone: str, start: str, end: str | None = None
+    interval: str | Mapping[str, str],
+    zone: str,
+    start: str,
+    end: str | None = None,
+    **fields: str,
 ) -> dg.TimeWindowPartitionsDefinition:
-    return build_partitions(parse_rhythm(interval, zone), start, end)
+    return build_partitions(parse_rhythm(interval, zone, **fields), start, end)
 
 
 def intervals(definition: dg.TimeWindowPartitionsDefinition) -> dict[str, DataInterval]:
@@ -45,12 +51,124 @@ def lengths(definition: dg.TimeWindowPartitionsDefinition) -> dict[str, timedelt
 def test_intervals_tile_time(
     interval: str | Mapping[str, str], season: tuple[str, str], zone: str
 ) -> None:
-    definition = partitions(interval, zone, *season)
+    assert_tiled(partitions(interval, zone, *season))
+
+
+def assert_tiled(definition: dg.TimeWindowPartitionsDefinition) -> None:
+    """Intervals follow each other from start to end, and each key leads to its own."""
     found = intervals(definition)
     assert len(found) == len(set(found.values()))
     assert all(before.end == after.start for before, after in pairwise(found.values()))
     assert next(iter(found.values())).start == definition.start.astimezone(UTC)
     assert list(found.values())[-1].end == definition.end.astimezone(UTC)  # type: ignore[union-attr]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(["hour", "every 30 minutes", "every 3 hours", "every 12 hours", "day", "week"]),
+    st.builds("{:02}:{:02}".format, st.integers(0, 23), st.sampled_from([0, 5, 30])),
+    st.sampled_from(WEEK_DAYS),
+    # Among them clocks that change at midnight, the day before, and by half an hour.
+    st.sampled_from([*ZONES, "America/Havana", "America/Nuuk", "Australia/Lord_Howe"]),
+    st.sampled_from([SPRING, AUTUMN]),
+)
+def test_intervals_with_offsets_tile_time_or_are_refused(
+    interval: str, offset: str, week_starts_on: str, zone: str, season: tuple[str, str]
+) -> None:
+    week_starts_on = week_starts_on if interval == "week" else "sunday"
+    rhythm = parse_rhythm(interval, zone, offset=offset, week_starts_on=week_starts_on)
+    first, last = (bound(rhythm, date.fromisoformat(day)) for day in season)
+    try:
+        definition = build_partitions(rhythm, first, last)
+    except ConfigurationError as error:
+        assert error.field == "interval"
+        assert "where the clock changes" in error.problem
+        assert zone not in ZONES
+        return
+    assert_tiled(definition)
+
+
+def bound(rhythm: Rhythm, day: date) -> str:
+    """A time at which an interval begins: the first on that day, for weeks on it or after it."""
+    days, minutes = divmod(rhythm.begins, 24 * 60)
+    if rhythm.unit == "week":
+        day += timedelta(days=(days + 7 - day.isoweekday() % 7) % 7)
+    return f"{day}T{minutes // 60:02}:{minutes % 60:02}"
+
+
+@pytest.mark.parametrize(
+    ("interval", "zone", "offset", "day"),
+    [
+        ("hour", "Australia/Lord_Howe", None, "2026-04-04"),  # by half an hour
+        ("day", "America/Nuuk", "23:30", "2026-03-29"),  # at 23:00
+        ("week", "Africa/Casablanca", "02:30", "2026-03-22"),  # back in spring
+    ],
+)
+def test_what_dagster_does_not_tile_is_refused(
+    interval: str, zone: str, offset: str | None, day: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        build_partitions(parse_rhythm(interval, zone, offset=offset), "2026-11-01", None)
+    assert zone in caught.value.problem
+    assert day in caught.value.problem
+    assert "timezone: UTC" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("interval", "start", "fields", "found"),
+    [
+        # From 02:30 on. The clock skips it: 03:00. It shows it twice: the second.
+        ("day", "2026-03-28T02:30", {"offset": "02:30"},
+         {"2026-03-28-02:30": 23.5, "2026-03-29-03:00": 23.5, "2026-03-30-02:30": 24}),
+        ("day", "2026-10-24T02:30", {"offset": "02:30"},
+         {"2026-10-24-02:30": 25, "2026-10-25-02:30": 24, "2026-10-26-02:30": 24}),
+        ("every 3 hours", "2026-03-28T23:30", {"offset": "02:30"},
+         {"2026-03-28-23:30": 2.5, "2026-03-29-03:00": 2.5, "2026-03-29-05:30": 3}),
+        ("every 3 hours", "2026-10-24T23:30", {"offset": "02:30"},
+         {"2026-10-24-23:30": 4, "2026-10-25-02:30": 3, "2026-10-25-05:30": 3}),
+        ("week", "2026-03-25", {"week_starts_on": "wednesday"},
+         {"2026-03-25": 167, "2026-04-01": 168, "2026-04-08": 168}),
+        ("week", "2026-03-24T22:15", {"week_starts_on": "tuesday", "offset": "22:15"},
+         {"2026-03-24-22:15": 167, "2026-03-31-22:15": 168, "2026-04-07-22:15": 168}),
+    ],
+)  # fmt: skip
+def test_keys_are_the_local_times_at_which_intervals_begin(
+    interval: str, start: str, fields: dict[str, str], found: dict[str, float]
+) -> None:
+    definition = partitions(interval, "Europe/Berlin", start, None, **fields)
+    hours = {key: length / timedelta(hours=1) for key, length in lengths(definition).items()}
+    assert dict(list(hours.items())[:3]) == found
+
+
+WITH_OFFSETS = [
+    (text, offset)
+    for text in ("every 30 minutes", "hour", "every 3 hours", "every 12 hours", "day", "week")
+    for offset in ("00:00", "00:30", "02:00", "02:30", "05:30")
+]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+def test_what_divides_begins_wherever_the_other_does(zone: str) -> None:
+    rhythms = [parse_rhythm(text, zone, offset=offset) for text, offset in WITH_OFFSETS]
+    times = {rhythm: bounds(rhythm) for rhythm in set(rhythms)}
+    divided = [(a, b) for a in times for b in times if a.divides(b)]
+    assert len(divided) > len(times)
+    for part, whole in divided:
+        assert times[whole] <= times[part], f"{part} and {whole}"
+
+
+def bounds(rhythm: Rhythm) -> set[datetime]:
+    """When intervals begin in two nights in which both zones change their clocks, and around."""
+    endless = build_partitions(rhythm, bound(rhythm, date(2025, 1, 5)), None)
+    found = set()
+    for month, day in ((3, 7), (3, 28), (10, 24), (10, 31)):
+        moment = first = datetime(2026, month, day, tzinfo=UTC)
+        while moment < first + timedelta(days=2):
+            window = endless.get_next_partition_window(moment, respect_bounds=False)
+            assert window
+            found.add(window.start.astimezone(UTC))
+            moment = window.end.astimezone(UTC)
+    return found
 
 
 @pytest.mark.parametrize(
