@@ -12,9 +12,12 @@ import pyarrow as pa
 from batch_exports.automation.no_run_windows import NoRunWindow
 from batch_exports.automation.recovery import Recovery
 from batch_exports.destinations.delivery import Destination
-from batch_exports.errors import Terminal
+from batch_exports.errors import Terminal, Transient
 from batch_exports.interval import DataInterval, Rhythm
 from batch_exports.sources.source import Selection, Source
+
+REMEDY_NOTE = "Remedy: "
+"""Begins the note in which an error tells its remedy to those who read it as text."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,14 @@ class Export:
     pause_after: int = 5
     no_run_windows: tuple[NoRunWindow, ...] = ()
     recovery: Recovery = field(default_factory=Recovery)
+
+    @property
+    def job_name(self) -> str:
+        return f"{self.name}_job"
+
+    @property
+    def schedule_name(self) -> str:
+        return f"{self.name}_schedule"
 
     @property
     def source_key(self) -> dg.AssetKey:
@@ -102,7 +113,8 @@ class Extraction:
 
 @contextmanager
 def failures_for_dagster() -> Generator[None, None, None]:
-    """Terminal errors end the step at once, with the remedy in the UI; others may be retried."""
+    """Terminal errors end the step at once, with the remedy in the UI; others may be retried, and
+    have the remedy below what they say."""
     try:
         yield
     except Terminal as error:
@@ -111,3 +123,6 @@ def failures_for_dagster() -> Generator[None, None, None]:
             metadata={"error": error.message, "remedy": dg.MetadataValue.md(error.remedy)},
             allow_retries=False,
         ) from error
+    except Transient as error:
+        error.add_note(f"{REMEDY_NOTE}{error.remedy}")
+        raise

@@ -17,7 +17,7 @@ from batch_exports.export import Export
 EXPORT_TAG = "batch_exports/export"
 """The tag of all runs of an export's own job: those of its schedule and of sensors."""
 
-_WILL_RETRY = "dagster/will_retry"
+WILL_RETRY_TAG = "dagster/will_retry"
 # A run whose process died is tried again twice: runs that a later one replaces do not count.
 _RUNS_A_FAILURE = 3
 
@@ -70,8 +70,7 @@ def pause_of(instance: dg.DagsterInstance, export: Export) -> Pause | None:
     failed = failures_in_a_row(instance, export, limit=export.pause_after)
     if len(failed) < export.pause_after:
         return None
-    ended = failed[-1].end_time or failed[-1].update_timestamp.timestamp()
-    since = datetime.fromtimestamp(ended, UTC)
+    since = failed[-1].update_timestamp.replace(tzinfo=UTC)
     return Pause(export.name, since, len(failed), failed[0].dagster_run.run_id)
 
 
@@ -92,7 +91,7 @@ def failures_in_a_row(
         ),
         limit=limit * _RUNS_A_FAILURE,
     )
-    final = [r for r in records if r.dagster_run.tags.get(_WILL_RETRY) != "true"]
+    final = [r for r in records if r.dagster_run.tags.get(WILL_RETRY_TAG) != "true"]
     return final[:limit]
 
 
