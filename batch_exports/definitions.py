@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from batch_exports.automation.gap_sensor import build_gap_sensor
+from batch_exports.automation.pause_sensor import build_pause_sensor
 from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.errors import explained
 from batch_exports.components.references import refuse_namesakes
@@ -58,7 +59,7 @@ def _sensors(tree: dg.ComponentTree, built: dg.Definitions) -> list[dg.SensorDef
     """Those that look at all exports."""
     exports = [component.export() for component in tree.get_all_components(_ANY_EXPORT)]
     jobs: list[Any] = list(built.jobs or ())
-    return [build_gap_sensor(exports, jobs)] if exports else []
+    return [build_gap_sensor(exports, jobs), build_pause_sensor(exports)] if exports else []
 
 
 def _module_of(folder: Path) -> ModuleType:

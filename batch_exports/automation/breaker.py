@@ -6,7 +6,7 @@ themselves, and what is said here outlives any restart. What people say by hand,
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -62,7 +62,7 @@ def pause_of(instance: dg.DagsterInstance, export: Export) -> Pause | None:
 
     It costs three small queries, however many runs and partitions the export has.
     """
-    said = _said(instance, export.name)
+    said = _said(instance, [export.name]).get(export.name)
     if said and said.held is not None:
         return Pause(export.name, said.at, held=said.held)
     if not export.pause_after:
@@ -95,6 +95,11 @@ def failures_in_a_row(
     return final[:limit]
 
 
+def held_by_hand(instance: dg.DagsterInstance, exports: Collection[str]) -> Collection[str]:
+    """Which of them, by one query."""
+    return {name for name, said in _said(instance, exports).items() if said.held is not None}
+
+
 def hold(instance: dg.DagsterInstance, export: str, reason: str, moment: datetime) -> None:
     """Pause the export by hand, until `resume`."""
     _say(instance, export, _Said(moment, reason))
@@ -117,7 +122,7 @@ def _since(instance: dg.DagsterInstance, export: Export) -> datetime | None:
     """When failures begin to count anew: with the last delivery, however it was started, and when
     people said so."""
     delivered = instance.get_latest_materialization_event(export.key)
-    said = _said(instance, export.name)
+    said = _said(instance, [export.name]).get(export.name)
     moments = [datetime.fromtimestamp(delivered.timestamp, UTC)] if delivered else []
     return max([*moments, *([said.at] if said else [])], default=None)
 
@@ -126,13 +131,13 @@ def _key(export: str) -> str:
     return f"batch_exports/pause/{export}"
 
 
-def _said(instance: dg.DagsterInstance, export: str) -> _Said | None:
-    key = _key(export)
-    text = instance.daemon_cursor_storage.get_cursor_values({key}).get(key)
-    if text is None:
-        return None
-    told = json.loads(text)
-    return _Said(datetime.fromisoformat(told["at"]), told["held"])
+def _said(instance: dg.DagsterInstance, exports: Collection[str]) -> Mapping[str, _Said]:
+    keys = {_key(name): name for name in exports}
+    found = instance.daemon_cursor_storage.get_cursor_values({*keys})
+    told = {keys[key]: json.loads(text) for key, text in found.items()}
+    return {
+        name: _Said(datetime.fromisoformat(each["at"]), each["held"]) for name, each in told.items()
+    }
 
 
 def _say(instance: dg.DagsterInstance, export: str, said: _Said) -> None:
