@@ -78,7 +78,7 @@ def rows(query: str) -> list[tuple[object, ...]]:
 def test_says_what_landed_where(demo: Demo) -> None:
     total = rows(f"select count(*) from {demo.lake}")[0][0]
     assert f"all 72 partitions {total:>9} {total:>8}" in demo.output
-    assert "123 of 123 partitions are good" in demo.output
+    assert "124 of 124 partitions are good" in demo.output
     assert demo.output.splitlines()[-1] == "See them in Dagster: make ui"
 
 
@@ -233,6 +233,17 @@ def test_redshift_holds_the_same(demo: Demo) -> None:
     assert unresolved == 0
 
 
+def test_identifies_are_the_persons_of_the_table(demo: Demo) -> None:
+    """Each once: all of them, as the first sync finds them."""
+    with cluster(demo.state) as ask:
+        ids = ask("SELECT distinct_id FROM exports.persons")
+    found = rows(
+        f"select user_id from read_json('{demo.landed}/identifies/**/*.jsonl.gz') order by 1"
+    )
+    assert sorted(found) == sorted(tuple(row) for row in ids)
+    assert len(found) == len(set(found)) > 0
+
+
 def test_every_interval_has_a_manifest_even_without_rows(demo: Demo) -> None:
     hours = int((END - START).total_seconds()) // 3600
     manifests = rows(
@@ -254,7 +265,7 @@ def test_a_second_run_lands_nothing_twice(demo: Demo) -> None:
     assert len(entries) == 3 + 12 + 12
     again = run_demo(demo.state)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "123 of 123 partitions are good" in again.stdout
+    assert "124 of 124 partitions are good" in again.stdout
     assert "delivering" not in again.stderr
     assert etags(demo.state) == before
     assert set(in_postgres(demo.state, ledger)) == entries

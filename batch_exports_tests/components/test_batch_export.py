@@ -19,6 +19,7 @@ TABLES = [dg.AssetKey(["postgres", f"{name}_table"]) for name in ("events", "ses
 AMPLITUDE = dg.AssetKey(["s3", "amplitude_files"])
 LOADS = dg.AssetKey(["redshift", "amplitude_loads"])
 MERGED_IDS = dg.AssetKey(["redshift", "merged_ids"])
+IDENTIFIES_BACK = dg.AssetKey(["s3", "identifies_archive"])
 CLUSTER = [
     dg.AssetKey(["redshift", f"{name}_redshift"]) for name in ("events", "persons", "sessions")
 ]
@@ -172,9 +173,14 @@ def test_the_code_reference_is_the_place_in_yaml(
 def test_each_has_its_checks_its_job_and_its_schedule(demo: dg.Definitions) -> None:
     keys = demo.resolve_asset_graph().asset_check_keys
     assets = [ARCHIVE, DAILY, PERSONS, *TABLES, *CLUSTER, AMPLITUDE, LOADS, MERGED_IDS]
+    assets.append(IDENTIFIES_BACK)
     merges = (PERSONS, TABLES[1], *CLUSTER[1:])
     merged = {dg.AssetCheckKey(asset, name) for asset in merges for name in CHECKS_OF_MERGES}
-    others = {dg.AssetCheckKey(AMPLITUDE, "event_time"), dg.AssetCheckKey(MERGED_IDS, "cycles")}
+    others = {
+        dg.AssetCheckKey(AMPLITUDE, "event_time"),
+        dg.AssetCheckKey(MERGED_IDS, "cycles"),
+        dg.AssetCheckKey(IDENTIFIES_BACK, "source_rows"),
+    }
     usual = {dg.AssetCheckKey(asset, name) for asset in assets for name in CHECKS}
     assert keys == usual | merged | others
     for name in (key.path[-1] for key in assets):
@@ -182,6 +188,17 @@ def test_each_has_its_checks_its_job_and_its_schedule(demo: dg.Definitions) -> N
         assert schedule.job_name == f"{name}_job"
         assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
         assert demo.resolve_job_def(f"{name}_job").partitions_def
+
+
+def test_what_an_export_delivers_is_what_a_table_as_a_source_reads(demo: dg.Definitions) -> None:
+    graph = demo.resolve_asset_graph()
+    upstream = graph.get_ancestor_asset_keys(IDENTIFIES_BACK, include_self=True)
+    assert upstream == {
+        dg.AssetKey(["lake", "persons"]),
+        dg.AssetKey(["redshift", "persons_redshift"]),
+        dg.AssetKey(["persons_of_cluster", "identifies"]),
+        IDENTIFIES_BACK,
+    }
 
 
 def test_each_says_what_it_delivers(demo: dg.Definitions) -> None:
