@@ -54,10 +54,6 @@ class Export:
         return f"{self.name}_job"
 
     @property
-    def schedule_name(self) -> str:
-        return f"{self.name}_schedule"
-
-    @property
     def source_key(self) -> dg.AssetKey:
         """The asset that stands for the model's rows at the source."""
         return self.loads_from or dg.AssetKey([self.source, self.selection.model.name])

@@ -67,7 +67,7 @@ def build_gap_sensor(
 ) -> dg.SensorDefinition:
     """Asks for what is due and was not delivered, of all exports. Their jobs are among `jobs`."""
     watched = {each.name: each for each in exports if each.recovery.fill_gaps}
-    names = {job_name(each) for each in watched.values()}
+    names = {each.job_name for each in watched.values()}
 
     @dg.sensor(
         name="fill_gaps",
@@ -81,10 +81,6 @@ def build_gap_sensor(
         return fill(context, watched, datetime.now(UTC))
 
     return fill_gaps
-
-
-def job_name(export: Export) -> str:
-    return f"{export.name}_job"
 
 
 def fill(
@@ -114,7 +110,7 @@ def fill(
         export = exports[name]
         if name not in progress:
             progress[name] = first_look(context.instance, export, now)
-        gaps = find_gaps(context.instance, export, job_name(export), progress[name], now, backfills)
+        gaps = find_gaps(context.instance, export, progress[name], now, backfills)
         progress[name] = gaps.progress
         held = _held(context, export, gaps, now, stopped)
         wanted = {} if held else dict(list(gaps.wanted.items())[: _MOST_REQUESTS - len(requests)])
@@ -151,11 +147,11 @@ def _held(
     return None
 
 
-def _request(export: Export, key: str, last: str | None) -> dg.RunRequest:
+def _request(export: Export, key: str, last: str) -> dg.RunRequest:
     """One for each run that failed before it: the same one is not run twice."""
     return dg.RunRequest(
-        run_key=f"gap {export.name} {key} after {last or 'no run'}",
-        job_name=job_name(export),
+        run_key=f"gap {export.name} {key} after {last}",
+        job_name=export.job_name,
         partition_key=key,
         tags={TRIGGER_TAG: "gap", **PRIORITY},
     )

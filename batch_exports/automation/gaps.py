@@ -29,14 +29,14 @@ class Progress:
 @dataclass(frozen=True)
 class Gaps:
     """What a look found. `missing` are gaps, oldest first. Of these `wanted` may be asked for now,
-    each with the ID of its last run, if it had one, and `waiting` failed and are not asked for
-    before a time. `under_way` are intervals that have a run. `left` became too old to be filled,
-    and everything before `unseen`, where that is given, was too old to be looked at.
+    each with its last run, and `waiting` failed and are not asked for before a time. `under_way`
+    are intervals that have a run. `left` became too old to be filled, and everything before
+    `unseen`, where that is given, was too old to be looked at.
     """
 
     progress: Progress
     missing: Sequence[str] = ()
-    wanted: Mapping[str, str | None] = field(default_factory=dict)
+    wanted: Mapping[str, str] = field(default_factory=dict)
     waiting: Mapping[str, datetime] = field(default_factory=dict)
     under_way: int = 0
     left: Sequence[str] = ()
@@ -60,7 +60,6 @@ def first_look(instance: dg.DagsterInstance, export: Export, now: datetime) -> P
 def find_gaps(
     instance: dg.DagsterInstance,
     export: Export,
-    job_name: str,
     progress: Progress,
     now: datetime,
     backfills: ActiveBackfills,
@@ -82,9 +81,9 @@ def find_gaps(
     gaps = [
         key
         for key in missing
-        if key not in running and not backfills.hold(export.key, job_name, key)
+        if key not in running and not backfills.hold(export.key, export.job_name, key)
     ]
-    attempts = attempts_of(instance, job_name, gaps)
+    attempts = attempts_of(instance, export.job_name, gaps)
     again = {key: attempts[key].again_at for key in gaps}
     waiting = {key: moment for key, moment in again.items() if moment and moment > now}
     free = [key for key in gaps if key not in waiting]

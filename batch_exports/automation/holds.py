@@ -32,9 +32,12 @@ def stopped_schedules(context: dg.SensorEvaluationContext) -> Collection[str]:
     """The schedules of the code location that do not run, by what was said in the UI last, and
     where nothing was, by the definitions."""
     assert context.repository_def
+    instance = context.instance
+    # Instances in memory keep nothing of what was said.
+    states = instance.all_instigator_state() if instance.schedule_storage else ()
     said = {
         state.instigator_name: state.status
-        for state in context.instance.all_instigator_state()
+        for state in states
         if state.instigator_type is InstigatorType.SCHEDULE and _is_of(context, state)
     }
     by_default = {

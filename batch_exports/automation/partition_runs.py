@@ -18,16 +18,20 @@ _MOST_RUNS = 1_000
 
 @dataclass(frozen=True)
 class Attempts:
-    """The runs of one partition by its export's job, of which `last` is the ID of the newest.
+    """The `runs` of one partition by its export's job, newest first.
 
     `failures` are those that failed or were cancelled since the last success, the last of them at
-    `failed_at`. `tags` are those of the runs that succeeded, newest first.
+    `failed_at`.
     """
 
-    last: str | None = None
+    runs: Sequence[dg.DagsterRun] = ()
     failures: int = 0
     failed_at: datetime | None = None
-    tags: Sequence[Mapping[str, str]] = ()
+
+    @property
+    def last(self) -> str:
+        """The newest run, for a key of the one after it."""
+        return self.runs[0].run_id if self.runs else "no run"
 
     @property
     def again_at(self) -> datetime | None:
@@ -37,6 +41,9 @@ class Attempts:
             return None
         doubled = _FIRST_PAUSE * (1 << min(self.failures - 1, 10))
         return self.failed_at + min(doubled, _LONGEST_PAUSE)
+
+    def waits(self, now: datetime) -> bool:
+        return self.again_at is not None and self.again_at > now
 
 
 def attempts_of(
@@ -56,17 +63,15 @@ def attempts_of(
 
 def _attempts(newest_first: Sequence[dg.RunRecord]) -> Attempts:
     ended = [record for record in newest_first if record.dagster_run.is_finished]
-    succeeded = [each.dagster_run for each in ended if each.dagster_run.is_success]
     failed = list[dg.RunRecord]()
     for record in ended:
         if record.dagster_run.status not in _FAILED:
             break
         failed.append(record)
     return Attempts(
-        last=newest_first[0].dagster_run.run_id if newest_first else None,
+        runs=[record.dagster_run for record in newest_first],
         failures=len(failed),
         failed_at=_end(failed[0]) if failed else None,
-        tags=[run.tags for run in succeeded],
     )
 
 

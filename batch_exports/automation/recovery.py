@@ -9,6 +9,10 @@ PRIORITY = {"dagster/priority": "-1"}
 TRIGGER_TAG = "batch_exports/trigger"
 
 
+TICK_SECONDS = 300
+"""Between two ticks that may ask for runs of changed intervals."""
+
+
 @dataclass(frozen=True)
 class Recovery:
     """Gaps are filled where they are no older than `fill_gaps`, and rows that come late are looked
