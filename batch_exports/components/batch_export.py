@@ -11,6 +11,8 @@ import dagster as dg
 from dagster.components.resolved.core_models import ResolvedAssetAttributes
 from pydantic import Field, PrivateAttr
 
+from batch_exports.automation.late_sensor import build_late_sensor
+from batch_exports.automation.load_sensor import build_load_sensor
 from batch_exports.automation.partitions import build_partitions
 from batch_exports.automation.recovery import Recovery
 from batch_exports.automation.schedules import build_schedule
@@ -206,6 +208,7 @@ class BatchExport(YamlComponent):
             asset_checks=build_checks(export, deep=self.verify == "deep", retry_policy=_RETRIES),
             jobs=[job],
             schedules=[build_schedule(export, job.name, running=self.status == "running")],
+            sensors=[_late_sensor(export, job)] if export.recovery.lookback else [],
             resources={self._io_manager_key: self._io_manager(export)},
         )
 
@@ -364,6 +367,11 @@ class BatchExport(YamlComponent):
 
 
 _ANY_EXPORT: Any = BatchExport
+
+
+def _late_sensor(export: Export, job: Any) -> dg.SensorDefinition:
+    build = build_load_sensor if export.loads_from else build_late_sensor
+    return build(export, job)
 
 
 def _wait_until_due(context: dg.AssetExecutionContext, export: Export) -> None:
