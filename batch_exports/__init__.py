@@ -10,6 +10,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 COMPONENTS = {
+    "Alerts": "batch_exports.components.alerts",
     "AmplitudeSource": "batch_exports.components.amplitude_source",
     "ClickHouseConnection": "batch_exports.components.clickhouse_connection",
     "ClickHouseSource": "batch_exports.components.clickhouse_source",

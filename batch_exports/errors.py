@@ -1,5 +1,8 @@
 """The two kinds of failure: one that the user must act on, one that a retry may cure."""
 
+REMEDY_NOTE = "Remedy: "
+"""Begins the note by which an error's remedy can be told apart in a traceback."""
+
 
 class BatchExportError(Exception):
     """A failure with its remedy: `message` says what is wrong, `remedy` what to do about it."""
@@ -8,6 +11,7 @@ class BatchExportError(Exception):
         super().__init__(f"{message} {remedy}")
         self.message = message
         self.remedy = remedy
+        self.add_note(f"{REMEDY_NOTE}{remedy}")
 
 
 class Terminal(BatchExportError):

@@ -12,12 +12,9 @@ import pyarrow as pa
 from batch_exports.automation.no_run_windows import NoRunWindow
 from batch_exports.automation.recovery import Recovery
 from batch_exports.destinations.delivery import Destination
-from batch_exports.errors import Terminal, Transient
+from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval, Rhythm
 from batch_exports.sources.source import Selection, Source
-
-REMEDY_NOTE = "Remedy: "
-"""Begins the note in which an error tells its remedy to those who read it as text."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +106,7 @@ class Extraction:
 
 @contextmanager
 def failures_for_dagster() -> Generator[None, None, None]:
-    """Terminal errors end the step at once, with the remedy in the UI; others may be retried, and
-    have the remedy below what they say."""
+    """Terminal errors end the step at once, with the remedy in the UI; others may be retried."""
     try:
         yield
     except Terminal as error:
@@ -119,6 +115,3 @@ def failures_for_dagster() -> Generator[None, None, None]:
             metadata={"error": error.message, "remedy": dg.MetadataValue.md(error.remedy)},
             allow_retries=False,
         ) from error
-    except Transient as error:
-        error.add_note(f"{REMEDY_NOTE}{error.remedy}")
-        raise

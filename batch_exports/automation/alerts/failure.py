@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
-from batch_exports.errors import BatchExportError, Terminal, Transient
-from batch_exports.export import REMEDY_NOTE
+from batch_exports.errors import REMEDY_NOTE, BatchExportError, Terminal, Transient
 
 _UNKNOWN_REMEDY = "See the run's log."
 
