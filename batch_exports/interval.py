@@ -116,7 +116,7 @@ def parse_rhythm(
     Raises `ConfigurationError` for anything else, for an unknown time zone, and for an offset or a
     day that does not go with the interval.
     """
-    _check_timezone(timezone)
+    check_timezone("timezone", timezone)
     at = None if offset is None else parse_time_of_day("offset", offset)
     _check_week_start(interval, week_starts_on)
     if isinstance(interval, Mapping):
@@ -220,12 +220,13 @@ def _parse_cron(interval: Mapping[str, str], timezone: str) -> Rhythm:
     return Rhythm(interval["cron"], timezone, _MINUTE_KEY)
 
 
-def _check_timezone(timezone: str) -> None:
+def check_timezone(field: str, timezone: str) -> None:
+    """Raises `ConfigurationError` for what is no IANA name."""
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigurationError(
-            "timezone",
+            field,
             f"{timezone!r} is not a time zone.",
             remedy="Use an IANA name such as UTC or Europe/Berlin.",
         ) from error

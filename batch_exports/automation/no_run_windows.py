@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from batch_exports.errors import ConfigurationError
 from batch_exports.time_of_day import moment_of
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -14,8 +13,6 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = timedelta(days=1)
 # Windows repeat each week. What has not ended after two never does.
 _LONGEST = timedelta(days=14)
-# Any Monday does; a fixed one gives the same answer whenever definitions are loaded.
-_A_MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -81,17 +78,20 @@ def held_until(
     return free if free > moment else None
 
 
-def refuse_endless(windows: Sequence[NoRunWindow], *, wait: timedelta = timedelta(0)) -> None:
-    """Raises `ConfigurationError` for windows between which no run that has to `wait` may start."""
-    try:
-        held_until(windows, _A_MONDAY, wait=wait)
-    except ValueError:
-        told = "; ".join(map(str, windows))
-        raise ConfigurationError(
-            "no_run_windows",
-            f"{told} leave no time to run.",
-            remedy="Make them shorter or fewer, or stop the schedule with status: stopped.",
-        ) from None
+def last_hold(windows: Sequence[NoRunWindow], moment: datetime) -> Hold | None:
+    """The window that was over last, until that moment; None where there are no windows."""
+    return max(
+        (_last(window, moment.astimezone(UTC)) for window in windows),
+        key=lambda hold: hold.end,
+        default=None,
+    )
+
+
+def _last(window: NoRunWindow, moment: datetime) -> Hold:
+    day = moment.astimezone(ZoneInfo(window.timezone)).date()
+    while (span := window.on(day)) is None or span[1] > moment:
+        day -= _DAY
+    return Hold(window, *span)
 
 
 def _hold(window: NoRunWindow, moment: datetime, wait: timedelta) -> Hold | None:

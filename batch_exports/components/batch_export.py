@@ -22,6 +22,7 @@ from batch_exports.components.custom_model import find_model
 from batch_exports.components.description import describe
 from batch_exports.components.event_filters import PropertyFilterModel, row_filter
 from batch_exports.components.loading import check_load, find_loaded, loaded_model
+from batch_exports.components.no_run_window import NoRunWindowModel, no_run_windows
 from batch_exports.components.recovery_fields import read_recovery, refuse_append
 from batch_exports.components.references import find
 from batch_exports.components.source import Source
@@ -68,9 +69,17 @@ class BatchExport(YamlComponent):
     interval: str | dict[str, str] = Field(
         "hour",
         description="hour, day, week, every N minutes, every N hours, or {cron: ...}. "
-        "Weeks start on Sunday.",
+        "N divides the hour or the day.",
     )
     timezone: str = Field("UTC", description="IANA time zone in which days and weeks begin.")
+    offset: str | int | None = Field(
+        None,
+        description='Time of the day at which an interval begins, in quotes, such as "02:00"; '
+        "midnight without it. Not with cron.",
+    )
+    week_starts_on: Literal[
+        "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"
+    ] = Field("sunday", description="Day on which weeks begin.")
     start: str = Field(description="Start of the first data interval, such as 2026-11-01.")
     end: str | None = Field(
         None, description="End of the last data interval; without it they go on."
@@ -106,6 +115,11 @@ class BatchExport(YamlComponent):
     partitions_per_run: int = Field(1, description="Intervals that a backfill gives to one run.")
     status: Literal["running", "stopped"] = Field(
         "running", description="Whether the schedule runs."
+    )
+    no_run_windows: list[NoRunWindowModel] = Field(
+        [],
+        description="Times in which neither the schedule nor sensors start runs; what is due then "
+        "is delivered afterwards.",
     )
     pause_after: int = Field(
         5,
@@ -197,8 +211,9 @@ class BatchExport(YamlComponent):
             else:
                 find(context, _ANY_SOURCE, "source", export.source).check_export(export)
             asset = self._asset(export)
+            schedule = build_schedule(export, f"{self.name}_job", running=self.status == "running")
         job = dg.define_asset_job(
-            f"{self.name}_job",
+            schedule.job_name,
             selection=dg.AssetSelection.assets(export.key),
             tags={"batch_exports/export": self.name},
             description=f"Delivers partitions of {self.name} and checks them.",
@@ -207,7 +222,7 @@ class BatchExport(YamlComponent):
             assets=[asset],
             asset_checks=build_checks(export, deep=self.verify == "deep", retry_policy=_RETRIES),
             jobs=[job],
-            schedules=[build_schedule(export, job.name, running=self.status == "running")],
+            schedules=[schedule],
             sensors=[_late_sensor(export, job)] if export.recovery.lookback else [],
             resources={self._io_manager_key: self._io_manager(export)},
         )
@@ -230,7 +245,9 @@ class BatchExport(YamlComponent):
         One with `load_from`, or a model that a user declared, is known once it has looked these up.
         """
         model = self._named(self._model())
-        rhythm = parse_rhythm(self.interval, self.timezone)
+        rhythm = parse_rhythm(
+            self.interval, self.timezone, offset=self.offset, week_starts_on=self.week_starts_on
+        )
         selection = Selection(
             model,
             model.select(self._columns, self.kind),
@@ -252,6 +269,7 @@ class BatchExport(YamlComponent):
             merges=self.merges,
             resolves=self.resolves,
             loads_from=self._loaded.key if self._loaded else None,
+            no_run_windows=no_run_windows(self.no_run_windows, self.timezone),
             pause_after=self.pause_after,
             recovery=self._recovery,
         )
@@ -318,10 +336,6 @@ class BatchExport(YamlComponent):
             description=describe(
                 export,
                 place=self.asset_metadata["dagster/uri"],
-                rhythm=self.interval
-                if isinstance(self.interval, str)
-                else f"`{export.rhythm.cron}`",
-                timezone=self.timezone,
             ),
             group_name="exports",
             kinds={self.kind, *self._kinds},
@@ -354,9 +368,6 @@ class BatchExport(YamlComponent):
     def _column_type(self, column: Column) -> str:
         """The column's type at the destination."""
         return type_name(column.type)
-
-    def _rhythm(self, export: Export) -> str:
-        return self.interval if isinstance(self.interval, str) else f"`{export.rhythm.cron}`"
 
     def _io_manager(self, export: Export) -> dg.IOManagerDefinition:
         @dg.io_manager(required_resource_keys=set(export.destination_resources))

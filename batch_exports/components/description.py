@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from batch_exports.export import Export
 
 
-def describe(export: Export, *, place: str, rhythm: str, timezone: str) -> str:
-    """`place` is where rows go, `rhythm` how the intervals are written in the export's YAML."""
+def describe(export: Export, *, place: str) -> str:
+    """`place` is where rows go."""
     selection = export.selection
     told = [
         selection.model.description,
-        f"From `{export.source}` to `{place}`: a partition for each interval ({rhythm}, "
-        f"{timezone}), with the rows whose `{selection.membership}` lies in it, delivered "
+        f"From `{export.source}` to `{place}`: a partition for each interval "
+        f"({export.rhythm}), with the rows whose `{selection.membership}` lies in it, delivered "
         f"{export.delay.total_seconds():.0f} s after its end.",
     ]
     filters = selection.filters

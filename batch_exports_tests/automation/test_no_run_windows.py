@@ -12,9 +12,8 @@ from batch_exports.automation.no_run_windows import (
     NoRunWindow,
     find_hold,
     held_until,
-    refuse_endless,
+    last_hold,
 )
-from batch_exports.errors import ConfigurationError
 
 BERLIN = "Europe/Berlin"
 TIMES = st.builds(time, st.integers(0, 23), st.sampled_from([0, 15, 30]))
@@ -116,17 +115,15 @@ def test_a_run_that_has_to_wait_starts_only_if_it_is_done_waiting_before_a_windo
     assert held_until(both, local("2026-11-05T01:00"), wait=ten) == local("2026-11-05T07:00")
 
 
-@pytest.mark.parametrize(
-    ("windows", "wait"),
-    [
-        ([window("00:00-00:00")], 0),
-        ([window("00:00-00:00", "mon tue wed thu"), window("22:00-22:00", "thu fri sat sun")], 0),
-        ([window("22:00-06:00"), window("06:00-22:00", timezone="UTC"), window("06:00-08:00")], 0),
-        ([window("00:00-23:50")], 11),
-    ],
-)
-def test_windows_that_leave_no_time_are_refused(windows: list[NoRunWindow], wait: int) -> None:
-    with pytest.raises(ConfigurationError, match="leave no time to run") as caught:
-        refuse_endless(windows, wait=timedelta(minutes=wait))
-    assert caught.value.field == "no_run_windows"
-    refuse_endless([window("00:00-23:50"), window("12:00-13:00", "sat")])
+@given(WINDOWS.filter(bool), MOMENTS)
+def test_the_window_that_was_over_last(windows: list[NoRunWindow], moment: datetime) -> None:
+    over = last_hold(windows, moment)
+    assert over
+    assert over.begin < over.end <= moment
+    assert find_hold([over.window], over.end - timedelta(minutes=15))
+    later = over.end
+    while later < moment:
+        # What begins later has not ended yet.
+        hold = find_hold(windows, later)
+        assert hold is None or hold.end > moment
+        later += timedelta(minutes=15)

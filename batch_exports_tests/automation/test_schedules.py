@@ -7,10 +7,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
-from dagster._utils.schedules import cron_string_iterator
+from dagster._core.remote_representation.external import RemoteSchedule
+from dagster._core.remote_representation.external_data import ScheduleSnap
+from dagster._core.remote_representation.handle import RepositoryHandle
 
+from batch_exports.export import Export
+from batch_exports_tests.automation.scheduled import make_export, requested
 from batch_exports_tests.deployment import CONNECTION, EXPORT, LAKE, load
 
+HANDLE = RepositoryHandle.for_test()
 NEW_YORK = "America/New_York"
 BERLIN = "Europe/Berlin"
 # From a Saturday to a Tuesday; the clocks change in the night to the Sunday between them.
@@ -29,15 +34,10 @@ def define(
     *,
     start: str,
     end: str,
-    timezone: str = "UTC",
-    delay: int = 60,
     status: str = "running",
 ) -> dg.Definitions:
     export = EXPORT.replace('start: "2026-11-01"', f'start: "{start}"')
-    export += (
-        f'  interval: {interval}\n  timezone: {timezone}\n  end: "{end}"\n'
-        f"  delay_seconds: {delay}\n  status: {status}\n"
-    )
+    export += f'  interval: {interval}\n  end: "{end}"\n  status: {status}\n'
     return load(folder, {"a/defs.yaml": "---\n".join([CONNECTION, LAKE, export])}, monkeypatch)
 
 
@@ -45,23 +45,6 @@ def schedule_of(definitions: dg.Definitions) -> dg.ScheduleDefinition:
     schedule = definitions.resolve_schedule_def("events_archive_schedule")
     assert isinstance(schedule, dg.ScheduleDefinition)
     return schedule
-
-
-def partitions_of(definitions: dg.Definitions) -> dg.TimeWindowPartitionsDefinition:
-    partitions = definitions.resolve_job_def("events_archive_job").partitions_def
-    assert isinstance(partitions, dg.TimeWindowPartitionsDefinition)
-    return partitions
-
-
-def ticks(schedule: dg.ScheduleDefinition, first: datetime, last: datetime) -> Iterator[datetime]:
-    """When Dagster's daemon would evaluate the schedule, as its own cron iterator says."""
-    zone = schedule.execution_timezone
-    cron = schedule.cron_schedule
-    assert isinstance(cron, str)
-    for tick in cron_string_iterator(first.timestamp(), cron, zone):
-        if tick > last:
-            return
-        yield tick
 
 
 def evaluate(
@@ -76,21 +59,6 @@ def evaluate(
     return schedule_of(definitions).evaluate_tick(context)
 
 
-def requested(
-    definitions: dg.Definitions, instance: dg.DagsterInstance
-) -> list[tuple[datetime, str]]:
-    """What the ticks request, from well before the first interval to well after the last."""
-    schedule, partitions = schedule_of(definitions), partitions_of(definitions)
-    assert partitions.end
-    first, last = partitions.start - timedelta(hours=8), partitions.end + timedelta(hours=32)
-    found = []
-    for tick in ticks(schedule, first, last):
-        for request in evaluate(definitions, instance, tick).run_requests or []:
-            assert request.partition_key
-            found.append((tick, request.partition_key))
-    return found
-
-
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
@@ -99,71 +67,81 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterIns
 
 @pytest.mark.parametrize(("timezone", "days"), CHANGES)
 @pytest.mark.parametrize(
-    ("interval", "delay", "time"),
+    ("interval", "offset", "delay", "time"),
     [
-        ("hour", 60, ""),
-        ("hour", 90 * 60, ""),
-        ("every 2 hours", 60, ""),
-        ("every 2 hours", 2 * 3600, ""),
-        ("day", 60, ""),
-        ("day", 150 * 60, ""),  # 02:30 on the clock, which comes twice, or not at all
-        ("day", 26 * 3600, ""),
-        ("{cron: '30 6 * * 0,2,6'}", 600, "T06:30"),
-        ("{cron: '30 2 * * *'}", 0, "T02:30"),
+        ("hour", None, 60, ""),
+        ("hour", None, 90 * 60, ""),
+        ("hour", "00:30", 45 * 60, "T00:30"),
+        ("every 2 hours", None, 60, ""),
+        ("every 2 hours", None, 2 * 3600, ""),
+        ("every 3 hours", "01:30", 60, "T01:30"),
+        ("every 12 hours", "02:30", 45 * 60, "T02:30"),
+        ("day", None, 60, ""),
+        ("day", None, 150 * 60, ""),  # 02:30 on the clock, which comes twice, or not at all
+        ("day", None, 26 * 3600, ""),
+        ("day", "02:00", 60, "T02:00"),
+        ("day", "02:30", 0, "T02:30"),
+        ("day", "01:30", 60 * 60, "T01:30"),
+        ({"cron": "30 6 * * 0,2,6"}, None, 600, "T06:30"),
+        ({"cron": "30 2 * * *"}, None, 0, "T02:30"),
     ],
+    ids=str,
 )
 def test_each_interval_once_in_order_across_the_change_of_clocks(
-    interval: str,
+    interval: str | dict[str, str],
+    offset: str | None,
     delay: int,
     time: str,
     timezone: str,
     days: tuple[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    instance: dg.DagsterInstance,
 ) -> None:
     first, last = (f"{day}{time}" for day in days)
-    definitions = define(
-        tmp_path, monkeypatch, interval, start=first, end=last, timezone=timezone, delay=delay
+    assert_each_once(
+        make_export(
+            interval=interval,
+            offset=offset,
+            start=first,
+            end=last,
+            timezone=timezone,
+            delay_seconds=delay,
+        )
     )
-    assert_each_once(definitions, instance, timedelta(seconds=delay))
 
 
-def assert_each_once(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, delay: timedelta
-) -> None:
-    found, partitions = requested(definitions, instance), partitions_of(definitions)
+def assert_each_once(export: Export) -> None:
+    found = requested(export)
     assert len(found) > 1
-    assert [key for _, key in found] == partitions.get_partition_keys()
+    assert [key for _, key in found] == export.partitions.get_partition_keys()
     for tick, key in found:
-        ended = partitions.time_window_for_partition_key(key).end
-        wait = tick.astimezone(UTC) - ended.astimezone(UTC)
         # Never before its end. The run waits for what the tick leaves of the delay, and a change
         # of clocks may make the tick late by what is no more than that.
-        assert timedelta(0) <= wait <= delay + timedelta(hours=1)
+        assert timedelta(0) <= tick - export.interval(key).end <= export.delay + timedelta(hours=1)
 
 
+@pytest.mark.parametrize(
+    ("fields", "start", "end"),
+    [
+        ({}, "2026-03-01", "2026-04-05"),
+        ({"week_starts_on": "wednesday"}, "2026-03-04", "2026-04-08"),
+        ({"week_starts_on": "friday", "offset": "02:30"}, "2026-03-06T02:30", "2026-04-10T02:30"),
+    ],
+)
 @pytest.mark.parametrize("delay", [60, 30 * 3600])
-def test_weeks(
-    delay: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
-) -> None:
-    definitions = define(
-        tmp_path, monkeypatch, "week", start="2026-03-01", end="2026-04-05",
-        timezone=BERLIN, delay=delay,
-    )  # fmt: skip
-    assert_each_once(definitions, instance, timedelta(seconds=delay))
+def test_weeks(fields: dict[str, str], start: str, end: str, delay: int) -> None:
+    assert_each_once(
+        make_export(
+            interval="week", start=start, end=end, timezone=BERLIN, delay_seconds=delay, **fields
+        )
+    )
 
 
-def test_five_minutes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
-) -> None:
-    definitions = define(
-        tmp_path, monkeypatch, "every 5 minutes", start="2026-11-01T00:00", end="2026-11-01T03:00",
-        timezone=NEW_YORK, delay=120,
+def test_five_minutes() -> None:
+    export = make_export(
+        interval="every 5 minutes", start="2026-11-01T00:00", end="2026-11-01T03:00",
+        timezone=NEW_YORK, delay_seconds=120,
     )  # fmt: skip
-    found = requested(definitions, instance)
-    assert len(found) == 4 * 12  # from one o'clock to two comes twice
-    assert_each_once(definitions, instance, timedelta(minutes=2))
+    assert len(requested(export)) == 4 * 12  # from one o'clock to two comes twice
+    assert_each_once(export)
 
 
 def test_a_tick_without_an_interval_says_so(
@@ -196,3 +174,37 @@ def test_it_runs_unless_told_otherwise(
         tmp_path, monkeypatch, "hour", start="2026-11-01", end="2026-11-02", status=status
     )
     assert schedule_of(definitions).default_status.value == status.upper()
+
+
+def test_status_of_the_yaml_goes_over_to_a_running_deployment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
+    """As long as nobody has stopped or started the schedule in the UI: then that is what counts."""
+
+    def deployed(status: str) -> RemoteSchedule:
+        definitions = define(
+            tmp_path, monkeypatch, "hour", start="2026-11-01", end="2026-11-02", status=status
+        )
+        snap = ScheduleSnap.from_def(schedule_of(definitions), definitions.get_repository_def())
+        return RemoteSchedule(snap, HANDLE)
+
+    def runs(schedule: RemoteSchedule) -> bool:
+        stored = instance.get_instigator_state(
+            schedule.get_remote_origin_id(), schedule.selector_id
+        )
+        return schedule.get_current_instigator_state(stored).is_running
+
+    running, stopped = deployed("running"), deployed("stopped")
+    # The daemon writes this for each schedule that runs by its definition.
+    instance.add_instigator_state(running.get_current_instigator_state(None))
+    assert runs(running)
+    assert not runs(stopped)
+    # Stopped and started in the UI.
+    instance.stop_schedule(running.get_remote_origin_id(), running.selector_id, running)
+    assert not runs(running)
+    instance.start_schedule(running)
+    assert runs(stopped)
+    # "Reset to the definition's status", as the UI offers it.
+    instance.reset_schedule(stopped)
+    assert not runs(stopped)
+    assert runs(running)
