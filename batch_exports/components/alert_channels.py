@@ -5,6 +5,7 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 import dagster as dg
+from dagster_shared.record import copy
 from pydantic import BaseModel, Field
 
 from batch_exports.automation.alerts.channel import Undelivered
@@ -26,11 +27,16 @@ class _Channel(YamlModel):
 
     @classmethod
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Self:
-        if isinstance(model, BaseModel):
-            try:
-                refuse_bad_secrets(cls.model_fields, model)
-            except ConfigurationError as error:
-                raise located(context, error, excerpt=False) from None
+        try:
+            if not isinstance(model, BaseModel):  # such as the URL alone, which is a secret
+                *outer, field = context.path
+                context = copy(context, path=outer)
+                names = ", ".join(info.alias or name for name, info in cls.model_fields.items())
+                remedy = f"Write it as {{field: value}}; the fields are {names}."
+                raise ConfigurationError(str(field), "it is no mapping.", remedy=remedy)
+            refuse_bad_secrets(cls.model_fields, model)
+        except ConfigurationError as error:
+            raise located(context, error, excerpt=False) from None
         return super().resolve_from_model(context, model)
 
 

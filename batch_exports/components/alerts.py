@@ -15,6 +15,7 @@ from batch_exports.automation.alerts.sensor import build_alert_sensor
 from batch_exports.automation.digest_schedule import build_digest
 from batch_exports.components.alert_channels import EmailModel, SlackModel, WebhookModel
 from batch_exports.components.batch_export import BatchExport
+from batch_exports.components.errors import located
 from batch_exports.components.references import find
 from batch_exports.components.secret import Secret
 from batch_exports.components.yaml_component import YamlComponent
@@ -59,10 +60,14 @@ class Alerts(YamlComponent):
                 "there is no way to tell anybody.",
                 remedy="Give one or more of slack, email and webhook.",
             )
-        for part in (self.email, self.webhook):
-            if part is not None:
-                part.check()
-        self._check_ui_url()
+        if self.email is not None:
+            self.email.check()
+        try:
+            if self.webhook is not None:
+                self.webhook.check()
+            self._check_ui_url()
+        except ConfigurationError as error:  # a URL that is wrong may hold a secret
+            raise located(self._context, error, excerpt=False) from None
         self._cron()
         try:
             ZoneInfo(self.timezone)

@@ -110,7 +110,7 @@ def _says_little(found: ErrorDetails) -> int:
 def _complaint(
     path: str, field: str, found: ErrorDetails, fields: Mapping[str, FieldInfo]
 ) -> ConfigurationError:
-    if field in fields and is_secret(fields[field]):
+    if field in fields and is_secret(fields[field], *path.split(".")[1:]):
         return literal_secret(field)
     inner = path.rpartition(".")[2]
     subject = "it" if path == field else repr(inner)

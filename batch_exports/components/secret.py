@@ -22,8 +22,18 @@ class Secret(dg.Model, dg.Resolvable):
         return dg.EnvVar(self.env)
 
 
-def is_secret(field: FieldInfo) -> bool:
-    return Secret in getattr(field.annotation, "__args__", (field.annotation,))
+def is_secret(field: FieldInfo, *inner: str) -> bool:
+    """Whether the field is one, or the one within it that the path `inner` leads to, in which
+    pydantic puts names of its own between those of fields."""
+    kinds = getattr(field.annotation, "__args__", (field.annotation,))
+    if Secret in kinds:
+        return True
+    for kind in kinds:
+        within = getattr(kind, "model_fields", {})
+        at = next((number for number, name in enumerate(inner) if name in within), None)
+        if at is not None and is_secret(within[inner[at]], *inner[at + 1 :]):
+            return True
+    return False
 
 
 def literal_secret(field: str) -> ConfigurationError:

@@ -71,7 +71,7 @@ class _Talk:
         self.file.write(f"{text}\r\n".encode())
         self.file.flush()
 
-    def hold(self) -> None:
+    def hold(self) -> None:  # noqa: PLR0912  a branch a command
         self._say("220 here")
         to = list[str]()
         while line := self.file.readline().decode().strip():

@@ -1,4 +1,4 @@
-"""Messages arrive at real servers by Slack, webhook and mail, and what goes wrong tells no secret."""
+"""Messages arrive at real servers, by each way, and what goes wrong tells no secret."""
 
 import hashlib
 import hmac
