@@ -94,6 +94,13 @@ def load(targets: Sequence[Target], rows: Rows) -> Loaded:
     return loaded
 
 
+def copying(table: sql.Composable, columns: Sequence[str]) -> sql.Composed:
+    """The statement by which a table takes rows."""
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        table, sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+
+
 def _encoded(rows: Rows, loaded: Loaded, sha256: Any) -> Iterator[_Chunk]:
     for batch in rows.batches:
         for piece in sliced(batch, CHUNK_BYTES):
@@ -122,9 +129,7 @@ def _copy_to_all(targets: Sequence[Target], rows: Rows, shared: _Shared) -> None
 def _copy(target: Target, rows: Rows, chunks: Iterable[_Chunk]) -> None:
     under_way: deque[tuple[int, pa.RecordBatch]] = deque(maxlen=_UNDER_WAY)
     sent = 0
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        target.table, sql.SQL(", ").join(map(sql.Identifier, rows.columns))
-    )
+    statement = copying(target.table, rows.columns)
     try:
         with target.connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(SIGNATURE)

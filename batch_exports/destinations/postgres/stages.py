@@ -14,6 +14,8 @@ from batch_exports.destinations.postgres.load import Target
 from batch_exports.destinations.postgres.table import TableName, identifiers
 
 _TEMPORARY = "_batch_exports_stage"
+TEMPORARY = sql.Identifier("pg_temp", _TEMPORARY)
+"""The stage of a single connection."""
 
 
 class Stages(AbstractContextManager["Stages"]):
@@ -35,9 +37,7 @@ class Stages(AbstractContextManager["Stages"]):
     ) -> None:
         self._connect = connect
         self._table = table
-        self._like = sql.SQL("AS SELECT {} FROM {} WITH NO DATA").format(
-            identifiers(columns), table.sql
-        )
+        self._columns = columns
         digest = hashlib.sha256(f"{table} {label}".encode()).hexdigest()[:16]
         self._prefix = f"{_TEMPORARY}_{digest}_"
         self._count = count
@@ -52,9 +52,8 @@ class Stages(AbstractContextManager["Stages"]):
     def open(self, connection: psycopg.Connection[Any]) -> list[Target]:
         """Empty stages, which a transaction of `connection` can read when they are filled."""
         if self._count == 1:
-            create = sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP {}")
-            connection.execute(create.format(sql.Identifier(_TEMPORARY), self._like))
-            return [Target(connection, sql.Identifier("pg_temp", _TEMPORARY))]
+            connection.execute(temporary_stage(self._table, self._columns))
+            return [Target(connection, TEMPORARY)]
         # It is idle for as long as the others load, and not because the run hangs.
         connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         others = [self._connections.enter_context(self._connect()) for _ in range(self._count)]
@@ -65,7 +64,8 @@ class Stages(AbstractContextManager["Stages"]):
         targets = []
         for number, other in enumerate(others):
             table = sql.Identifier(self._table.schema, f"{self._prefix}{own}_{number}")
-            other.execute(sql.SQL("CREATE UNLOGGED TABLE {} {}").format(table, self._like))
+            like = _like(self._table, self._columns)
+            other.execute(sql.SQL("CREATE UNLOGGED TABLE {} {}").format(table, like))
             self._made.append(table)
             targets.append(Target(other, table))
         return targets
@@ -91,6 +91,17 @@ class Stages(AbstractContextManager["Stages"]):
             [self._table.schema, self._prefix],
         ).fetchall()
         return [sql.Identifier(self._table.schema, name) for (name,) in found]
+
+
+def temporary_stage(table: TableName, columns: Sequence[str]) -> sql.Composed:
+    """The statement that makes TEMPORARY, for those columns of a table."""
+    return sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP {}").format(
+        sql.Identifier(_TEMPORARY), _like(table, columns)
+    )
+
+
+def _like(table: TableName, columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL("AS SELECT {} FROM {} WITH NO DATA").format(identifiers(columns), table.sql)
 
 
 def _drop(connection: psycopg.Connection[Any], tables: Sequence[sql.Identifier]) -> None:

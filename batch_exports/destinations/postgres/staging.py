@@ -32,11 +32,22 @@ class Stage:
 
 def append(connection: psycopg.Connection[Any], table: sql.Composable, stage: Stage) -> int:
     """All rows, as they are."""
-    return connection.execute(
-        sql.SQL("INSERT INTO {} ({}) SELECT * FROM {} s").format(
-            table, identifiers(stage.columns), stage.rows
-        )
-    ).rowcount
+    return connection.execute(appending(table, stage)).rowcount
+
+
+def appending(table: sql.Composable, stage: Stage) -> sql.Composed:
+    """The statement of `append`."""
+    return sql.SQL("INSERT INTO {} ({}) SELECT * FROM {} s").format(
+        table, identifiers(stage.columns), stage.rows
+    )
+
+
+def in_range(table: sql.Composable, column: str) -> sql.Composed:
+    """What stands behind DELETE for the rows whose column lies in an interval, with placeholders
+    for its bounds."""
+    return sql.SQL("FROM {} WHERE {column} >= %s AND {column} < %s").format(
+        table, column=sql.Identifier(column)
+    )
 
 
 def delete_written(
@@ -50,7 +61,7 @@ def delete_written(
     deleted = 0
     for condition in written.conditions():
         if deleted < written.rows:
-            delete = sql.SQL("DELETE FROM {} t WHERE {}").format(table, condition.text)
+            delete = deleting_written(table, condition)
             deleted += connection.execute(delete, condition.values).rowcount
     if deleted > written.rows:
         raise Terminal(
@@ -61,6 +72,11 @@ def delete_written(
     return deleted == written.rows
 
 
+def deleting_written(table: sql.Composable, condition: Clause) -> sql.Composed:
+    """The statement that deletes rows which meet a condition of `Written`."""
+    return sql.SQL("DELETE FROM {} t WHERE {}").format(table, condition.text)
+
+
 def replace_by_key(
     connection: psycopg.Connection[Any], table: sql.Composable, stage: Stage, others: Clause
 ) -> int:
@@ -69,18 +85,24 @@ def replace_by_key(
     Left are those that deliveries of other intervals wrote, which `others` gives: there the source
     has the key more than once.
     """
-    names = {
-        "table": table,
-        "stage": stage.rows,
-        "matching": sql.SQL("{} AND t.xmin NOT IN ({})").format(same_key(stage.key), others.text),
-    }
+    names = {"table": table, "stage": stage.rows, "matching": _matching(stage, others)}
     # To delete nothing takes the right to delete, which a first delivery does not need.
     probe = sql.SQL("SELECT EXISTS (SELECT FROM {table} t JOIN {stage} s ON {matching})")
     found = connection.execute(probe.format(**names), others.values).fetchone()
     if found and found[0]:
-        delete = sql.SQL("DELETE FROM {table} t USING {stage} s WHERE {matching}")
-        connection.execute(delete.format(**names), others.values)
+        connection.execute(deleting_by_key(table, stage, others), others.values)
     return append(connection, table, stage)
+
+
+def deleting_by_key(table: sql.Composable, stage: Stage, others: Clause) -> sql.Composed:
+    """The statement that deletes what `replace_by_key` puts staged rows in the place of."""
+    return sql.SQL("DELETE FROM {table} t USING {stage} s WHERE {matching}").format(
+        table=table, stage=stage.rows, matching=_matching(stage, others)
+    )
+
+
+def _matching(stage: Stage, others: Clause) -> sql.Composed:
+    return sql.SQL("{} AND t.xmin NOT IN ({})").format(same_key(stage.key), others.text)
 
 
 def merge(
@@ -94,11 +116,19 @@ def merge(
     Versions are compared one after the other. Of several staged rows of a key the newest counts;
     of equally new ones, any.
     """
+    newest = _newest(connection, stage, versions)
+    return connection.execute(merging(table, stage, versions, newest)).rowcount
+
+
+def merging(
+    table: sql.Composable, stage: Stage, versions: Sequence[str], newest: sql.Composable
+) -> sql.Composed:
+    """The statement of `merge`. `newest` are the staged rows, one of each key."""
     rest = [name for name in stage.columns if name not in stage.key]
     names = {
         "table": table,
         "columns": identifiers(stage.columns),
-        "newest": _newest(connection, stage, versions),
+        "newest": newest,
         "key": identifiers(stage.key),
         "changes": sql.SQL(", ").join(
             sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in rest
@@ -112,7 +142,7 @@ def merge(
         "ON CONFLICT ({key}) DO UPDATE SET {changes} "
         "WHERE (({held}) < ({staged})) IS NOT FALSE"
     )
-    return connection.execute(statement.format(**names)).rowcount
+    return statement.format(**names)
 
 
 def _newest(

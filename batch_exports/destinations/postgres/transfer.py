@@ -153,9 +153,7 @@ class Transfer:
 
         To delete nothing takes the right to delete, which a first delivery does not need.
         """
-        where = sql.SQL("FROM {} WHERE {column} >= %s AND {column} < %s").format(
-            self.name.sql, column=sql.Identifier(column)
-        )
+        where = staging.in_range(self.name.sql, column)
         bounds = [self.interval.start, self.interval.end]
         probe = sql.SQL("SELECT EXISTS (SELECT {})").format(where)
         found = self.connection.execute(probe, bounds).fetchone()

@@ -59,9 +59,7 @@ def copy_files(
 
     Raises `RefusedValue`, and `Terminal` where what was loaded are not `rows`.
     """
-    statement = sql.SQL("COPY {} ({}) FROM {} {} MANIFEST FORMAT AS PARQUET STATUPDATE OFF").format(
-        stage.relation, identifiers(stage.names), sql.Literal(manifest), authorization.clause()
-    )
+    statement = copying(stage, manifest, authorization.clause())
     try:
         connection.execute(statement)
     except psycopg.errors.InternalError_ as error:
@@ -78,6 +76,13 @@ def copy_files(
             f"COPY loaded {count} rows out of {manifest}, which has {rows}.",
             remedy="Materialize the partition again. Nothing was delivered.",
         )
+
+
+def copying(stage: Stage, manifest: str, authorization: sql.Composable) -> sql.Composed:
+    """The statement that loads the files of the manifest, an S3 URI."""
+    return sql.SQL("COPY {} ({}) FROM {} {} MANIFEST FORMAT AS PARQUET STATUPDATE OFF").format(
+        stage.relation, identifiers(stage.names), sql.Literal(manifest), authorization
+    )
 
 
 # https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html

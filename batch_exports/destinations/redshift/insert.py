@@ -41,10 +41,7 @@ class InsertLoader:
     ) -> Loaded:
         rows = size = 0
         sha256 = hashlib.sha256()
-        head = sql.SQL("INSERT INTO {} ({}) VALUES ").format(
-            stage.relation, identifiers(stage.names)
-        )
-        begin = head.as_bytes(connection)
+        begin = inserting(stage).as_bytes(connection)
         with prefetch(_gathered(self._values(stage, batches)), ahead=1) as ready:
             for values in ready:
                 connection.execute(begin + values.text)
@@ -60,6 +57,11 @@ class InsertLoader:
                     most_bytes=_VALUES_BYTES,
                     backslash_escapes=self.backslash_escapes,
                 )
+
+
+def inserting(stage: Stage) -> sql.Composed:
+    """What each statement begins with."""
+    return sql.SQL("INSERT INTO {} ({}) VALUES ").format(stage.relation, identifiers(stage.names))
 
 
 def _gathered(pieces: Iterable[Values]) -> Iterator[Values]:

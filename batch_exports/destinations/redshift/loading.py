@@ -66,12 +66,17 @@ class Loader(Protocol):
 
 def create_stage(connection: psycopg.Connection[Any], stage: Stage) -> None:
     """Make the stage, in the place of one that an earlier try of the session left."""
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(stage.relation))
+    connection.execute(creating(stage))
+
+
+def creating(stage: Stage) -> sql.Composed:
+    """The statement that makes the stage."""
     columns = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
         for column in stage.columns
     )
-    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(stage.relation))
-    connection.execute(sql.SQL("CREATE TEMP TABLE {} ({})").format(stage.relation, columns))
+    return sql.SQL("CREATE TEMP TABLE {} ({})").format(stage.relation, columns)
 
 
 def insert_from(stage: Stage, table: sql.Composable) -> sql.Composed:

@@ -38,10 +38,14 @@ def delete_range(
 
     To delete nothing takes the right to delete, which a first delivery does not need.
     """
-    where = sql.SQL("FROM {} WHERE {column} >= %s AND {column} < %s").format(
+    return _delete(connection, in_range(table, column), [interval.start, interval.end])
+
+
+def in_range(table: TableName, column: str) -> sql.Composed:
+    """What stands behind DELETE in `delete_range`, with placeholders for the bounds."""
+    return sql.SQL("FROM {} WHERE {column} >= %s AND {column} < %s").format(
         table.sql, column=sql.Identifier(column)
     )
-    return _delete(connection, where, [interval.start, interval.end])
 
 
 def delete_by_key(
@@ -54,13 +58,18 @@ def delete_by_key(
 ) -> int:
     """Delete the rows that have the key of a staged one, and where a column is named, no value in
     it; how many."""
-    matching = sql.SQL("EXISTS (SELECT 1 FROM {} WHERE {})").format(
-        stage.relation, same_key(table.name, stage.name, key)
-    )
-    where = sql.SQL("FROM {} WHERE {}").format(table.sql, matching)
+    where = by_key(table, stage, key)
     if without:
         where += sql.SQL(" AND {} IS NULL").format(sql.Identifier(without))
     return _delete(connection, where, [])
+
+
+def by_key(table: TableName, stage: Stage, key: Sequence[str]) -> sql.Composed:
+    """What stands behind DELETE in `delete_by_key`."""
+    matching = sql.SQL("EXISTS (SELECT 1 FROM {} WHERE {})").format(
+        stage.relation, same_key(table.name, stage.name, key)
+    )
+    return sql.SQL("FROM {} WHERE {}").format(table.sql, matching)
 
 
 def has_rows_without(connection: psycopg.Connection[Any], table: TableName, column: str) -> bool:
@@ -83,20 +92,32 @@ def merge(
     that is staged twice: https://docs.aws.amazon.com/redshift/latest/dg/r_MERGE.html
     """
     newest = sql.Identifier(_NEWEST)
-    names = {
-        "table": table.sql,
-        "newest": newest,
-        "same": same_key(table.name, _NEWEST, key),
-    }
-    _create_newest(connection, stage, key, versions)
-    connection.execute(
-        sql.SQL("DELETE FROM {newest} USING {table} WHERE {same} AND {not_older}").format(
-            **names, not_older=not_older(table.name, _NEWEST, versions)
-        )
-    )
+    creating, deleting, statement = merging(table, stage, key, versions)
+    connection.execute(creating)
+    connection.execute(deleting)
     changed = count_rows(connection, newest)
     matched = sql.SQL("{newest} WHERE EXISTS (SELECT 1 FROM {table} WHERE {same})")
-    updated = count_rows(connection, matched.format(**names))
+    same = same_key(table.name, _NEWEST, key)
+    updated = count_rows(connection, matched.format(newest=newest, table=table.sql, same=same))
+    if changed:
+        connection.execute(statement)
+    connection.execute(sql.SQL("DROP TABLE {}").format(newest))
+    return Moved(inserted=changed - updated, deleted=0, changed=changed)
+
+
+def merging(
+    table: TableName, stage: Stage, key: Sequence[str], versions: Sequence[str]
+) -> tuple[sql.Composed, sql.Composed, sql.Composed]:
+    """The statements of `merge`: one that makes a table of the newest rows, one that takes those
+    out of it than which the target has newer ones, and the MERGE of what is left."""
+    names = {
+        "table": table.sql,
+        "newest": sql.Identifier(_NEWEST),
+        "same": same_key(table.name, _NEWEST, key),
+    }
+    deleting = sql.SQL("DELETE FROM {newest} USING {table} WHERE {same} AND {not_older}").format(
+        **names, not_older=not_older(table.name, _NEWEST, versions)
+    )
     rest = [name for name in stage.names if name not in key]
     statement = sql.SQL(
         "MERGE INTO {table} USING {newest} ON {same} "
@@ -111,18 +132,10 @@ def merge(
         columns=identifiers(stage.names),
         values=identifiers(stage.names, of=_NEWEST),
     )
-    if changed:
-        connection.execute(statement)
-    connection.execute(sql.SQL("DROP TABLE {}").format(newest))
-    return Moved(inserted=changed - updated, deleted=0, changed=changed)
+    return _creating_newest(stage, key, versions), deleting, statement
 
 
-def _create_newest(
-    connection: psycopg.Connection[Any],
-    stage: Stage,
-    key: Sequence[str],
-    versions: Sequence[str],
-) -> None:
+def _creating_newest(stage: Stage, key: Sequence[str], versions: Sequence[str]) -> sql.Composed:
     """The staged rows in the table's types, one of each key."""
     columns = sql.SQL(", ").join(
         sql.SQL("{} AS {}").format(column.value, sql.Identifier(column.name))
@@ -131,19 +144,17 @@ def _create_newest(
     falling = sql.SQL(", ").join(
         sql.SQL("{} DESC NULLS LAST").format(sql.Identifier(name)) for name in versions
     )
-    connection.execute(
-        sql.SQL(
-            "CREATE TEMP TABLE {newest} AS SELECT {columns} FROM ("
-            "SELECT *, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {falling}) AS {number} "
-            "FROM {stage}) AS numbered WHERE {number} = 1"
-        ).format(
-            newest=sql.Identifier(_NEWEST),
-            columns=columns,
-            key=identifiers(key),
-            falling=falling,
-            number=sql.Identifier("_batch_exports_number"),
-            stage=stage.relation,
-        )
+    return sql.SQL(
+        "CREATE TEMP TABLE {newest} AS SELECT {columns} FROM ("
+        "SELECT *, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {falling}) AS {number} "
+        "FROM {stage}) AS numbered WHERE {number} = 1"
+    ).format(
+        newest=sql.Identifier(_NEWEST),
+        columns=columns,
+        key=identifiers(key),
+        falling=falling,
+        number=sql.Identifier("_batch_exports_number"),
+        stage=stage.relation,
     )
 
 
