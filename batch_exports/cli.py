@@ -4,22 +4,26 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
 import click
 
-from batch_exports.errors import BatchExportError
+from batch_exports.cli_backfill import backfill
+from batch_exports.cli_exports import errors_told, exports_known
+from batch_exports.cli_plan import plan
 from batch_exports.local import parts
-from batch_exports.local.errors import LocalError
 from batch_exports.probe import Result, Verdict
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Product-analytics data, exported one data interval at a time."""
+
+
+main.add_command(backfill)
+main.add_command(plan)
 
 
 @main.group()
@@ -34,7 +38,7 @@ def local() -> None:
 @local.command()
 def up() -> None:
     """Start every part, or find it running, and say where it is."""
-    with _errors_told():
+    with errors_told():
         parts.up(parts.state_folder(), _progress)
     _show_status()
 
@@ -43,7 +47,7 @@ def up() -> None:
 def down() -> None:
     """Stop every part. What was exported stays."""
     state = parts.state_folder()
-    with _errors_told():
+    with errors_told():
         parts.down(state, _progress)
     click.echo(f"All parts are down. Their data stays in {state}")
 
@@ -62,7 +66,7 @@ def env() -> None:
     Use it so: eval "$(batch-exports local env)"
     """
     state = parts.state_folder()
-    with _errors_told():
+    with errors_told():
         variables = parts.environment(state)
         down_now = [name for name, part in parts.status(state).items() if not part.up]
     for name, value in variables.items():
@@ -77,7 +81,7 @@ def demo() -> None:
     from batch_exports import demo as demonstration  # Dagster takes seconds to import
 
     began = time.monotonic()
-    with _errors_told():
+    with errors_told():
         demonstration.start_parts(_progress)
         demonstration.settle_dagster()
         _progress("loading the exports ...")
@@ -99,7 +103,7 @@ def ui(port: int) -> None:
     """Open the Dagster UI with its daemon, so that schedules and backfills run."""
     from batch_exports import demo as demonstration
 
-    with _errors_told():
+    with errors_told():
         if "BATCH_EXPORTS_DEFS" not in os.environ:
             demonstration.start_parts(_progress)
         demonstration.settle_dagster()
@@ -136,7 +140,7 @@ def setup_sql(export: str, with_tables: bool, policy: str | None) -> None:
     """
     from batch_exports import administration, source_lookup
 
-    with _exports():
+    with exports_known():
         found = source_lookup.find(export)
         if isinstance(found, source_lookup.FoundTable):
             click.echo(administration.source_setup_sql(found))
@@ -158,7 +162,7 @@ def test_export(export: str) -> None:
     """
     from batch_exports import source_lookup, trial
 
-    with _exports():
+    with exports_known():
         found = source_lookup.find(export)
         if isinstance(found, source_lookup.FoundTable):
             verdicts = _show_results("source", trial.try_table(found))
@@ -183,7 +187,7 @@ def preview(source: str, search: str, rows: int) -> None:
     from batch_exports import source_lookup
     from batch_exports.sources.warehouse.sample import sample
 
-    with _exports():
+    with exports_known():
         found = source_lookup.find_table(source)
         with found.resources() as resources:
             shown = sample(found.reader(resources), rows)
@@ -213,7 +217,7 @@ def _show_results(part: str, results: Iterable[Result]) -> list[Verdict]:
 def _show_status() -> bool:
     """Print a line a part; whether all are up."""
     state = parts.state_folder()
-    with _errors_told():
+    with errors_told():
         shown = parts.status(state)
     for name, part in shown.items():
         click.echo(f"{name:<10}{'up' if part.up else 'DOWN':<6}{part.text}")
@@ -236,25 +240,3 @@ def _progress_line(line: str) -> None:
         click.echo(f"\r\x1b[K{line}", err=True, nl=False)
     elif line:
         click.echo(line, err=True)
-
-
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    try:
-        yield
-    except LocalError as error:
-        raise click.ClickException(str(error)) from error
-
-
-@contextmanager
-def _exports() -> Iterator[None]:
-    """The user's own exports; without any those of the demo, which have to know their parts."""
-    from batch_exports.components.errors import InvalidComponent
-
-    with _errors_told():
-        if "BATCH_EXPORTS_DEFS" not in os.environ:
-            os.environ |= parts.environment(parts.state_folder())
-        try:
-            yield
-        except (BatchExportError, InvalidComponent, NotADirectoryError) as error:
-            raise click.ClickException(str(error)) from error

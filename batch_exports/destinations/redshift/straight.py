@@ -74,7 +74,7 @@ def stage_straight(
     Raises psycopg's errors, those of `batches`, and `Transient` for files that were replaced.
     """
     deliveries = straight.files(interval)
-    if reason := _obstacle(deliveries, projection):
+    if reason := obstacle(deliveries, projection):
         return replace(otherwise(batches), way=f"staged: {reason}")
     found = _unproven(batches, sum(d.rows for d in deliveries), fit, projection, policy) or _load(
         cluster, deliveries, fit, projection
@@ -98,7 +98,7 @@ def stage_straight(
     )
 
 
-def _obstacle(deliveries: Sequence[IntervalFiles], projection: Projection) -> str | None:
+def obstacle(deliveries: Sequence[IntervalFiles], projection: Projection) -> str | None:
     """Why COPY cannot take the files as they are, whatever they hold; None if it may."""
     filled = [delivery for delivery in deliveries if delivery.files]
     types = {column.name: type_name(column.type) for column in projection.model.columns}

@@ -84,13 +84,20 @@ def holds(data_type: str, column: Column) -> bool:
     return data_type in _KINDS[_kind(column.type)][1]
 
 
+def data_type_of(written: str) -> str:
+    """The `svv_columns.data_type` of a column whose type is written so in SQL."""
+    asked = spelled(written)
+    name = asked.name if asked else written
+    return _WRITTEN.get(name, name.lower())
+
+
 def can_be_made(written: str, column: Column) -> bool:
     """Whether a column of a table that is made can have the type, as written in SQL, and hold the
     column's values unchanged or refuse them one by one."""
     asked = spelled(written)
     if asked is None or "[]" in asked.name:
         return False
-    data_type = _WRITTEN.get(asked.name, asked.name.lower())
+    data_type = data_type_of(written)
     if not holds(data_type, replace(column, types={"redshift": asked.name})):
         return False
     match data_type, asked.numbers:
