@@ -73,11 +73,8 @@ def find_gaps(
     known = {key: window for key in progress.missing if (window := window_of(export, key))}
     left = [key for key, window in known.items() if window.start < oldest]
     due, reached = _newly_due(export, begin, now, room=_MOST_KEYS - len(known))
-    keys = [*(key for key in known if key not in left), *due]
-    found = instance.get_status_by_partition(export.key, keys, export.partitions) if keys else None
-    status = found or {}
-    missing = [key for key in keys if status.get(key) is not dg.AssetPartitionStatus.MATERIALIZED]
-    running = [key for key in missing if status.get(key) is dg.AssetPartitionStatus.IN_PROGRESS]
+    missing = _undelivered(instance, export, [*(key for key in known if key not in left), *due])
+    running = _under_way(instance, export, missing)
     gaps = [
         key
         for key in missing
@@ -119,6 +116,24 @@ def _newly_due(
         reached = window.end.astimezone(UTC)
         window = cut.get_next_partition_window(window.end, respect_bounds=False)
     return keys, reached
+
+
+def _undelivered(instance: dg.DagsterInstance, export: Export, keys: Sequence[str]) -> list[str]:
+    if not keys:
+        return []
+    delivered = instance.get_latest_storage_id_by_partition(
+        export.key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(keys)
+    )
+    return [key for key in keys if key not in delivered]
+
+
+def _under_way(instance: dg.DagsterInstance, export: Export, keys: Sequence[str]) -> list[str]:
+    """What Dagster has to work out anew for each asset, and which most looks can do without."""
+    if not keys:
+        return []
+    found = instance.get_status_by_partition(export.key, keys, export.partitions)
+    status = found or {}
+    return [key for key in keys if status.get(key) is dg.AssetPartitionStatus.IN_PROGRESS]
 
 
 def _lies_between(export: Export, first: datetime, last: datetime) -> bool:

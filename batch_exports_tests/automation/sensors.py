@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from batch_exports.components.batch_export import BatchExport
-from batch_exports.definitions import component_tree
+from batch_exports.definitions import component_tree, load_definitions
 from batch_exports.export import Export
+from batch_exports.lookup import find_exports
 
 
 def exports() -> dict[str, Export]:
     """Those of the deployment that was loaded last, by name."""
-    components = component_tree().get_all_components(BatchExport)
-    return {component.name: component.export() for component in components}
+    tree = component_tree()
+    found = find_exports(tree, load_definitions(tree))
+    return {each.export.name: each.export for each in found}
 
 
 def at(text: str) -> datetime:

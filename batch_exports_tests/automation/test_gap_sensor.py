@@ -1,12 +1,14 @@
 """What is due and was not delivered is asked for: once, oldest first, bounded, and with pauses."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
+from batch_exports.automation import gap_sensor
 from batch_exports.automation.breaker import hold
 from batch_exports.automation.gap_sensor import Cursor, build_gap_sensor, fill
 from batch_exports.export import Export
@@ -209,3 +211,19 @@ def test_a_change_of_the_rhythm_begins_anew(deployment: Deployment) -> None:
     assert daily.tick(at("2026-11-01T03:21")) == ([], "There are no gaps.")
     daily.cursor = Cursor(at("2026-11-03T00:19"), Cursor.read(daily.cursor).progress).written()
     assert daily.tick(at("2026-11-03T00:20"))[0] == ["2026-11-02"]
+
+
+def test_exports_take_turns(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a tick cannot ask for all, the next one begins with the others."""
+    monkeypatch.setattr(gap_sensor, "_MOST_REQUESTS", 3)
+    ticks = defined(deployment, "catch_up_runs: 2")
+    one = export_of(ticks)
+    ticks.watched = {name: replace(one, name=name, key=dg.AssetKey(name)) for name in "abc"}
+    for export in ticks.watched.values():
+        ticks.deliver(export, ["2026-11-01-00:00"])
+    asked = list[list[str]]()
+    for minute in range(3):
+        ticks.tick(at("2026-11-02T00:20") + MINUTE * minute)
+        asked.append([str(each.job_name)[0] for each in ticks.requested])
+        ticks.requested.clear()
+    assert asked == [["a", "a", "b"], ["c", "c", "a"], ["b", "b", "c"]]

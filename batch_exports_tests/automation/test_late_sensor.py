@@ -12,7 +12,6 @@ import pytest
 from batch_exports.automation import late_search
 from batch_exports.automation.late_data import find_late, within_lookback
 from batch_exports.automation.late_sensor import Cursor, look
-from batch_exports.automation.stale_loads import find_stale
 from batch_exports.export import Export
 from batch_exports.sources.lake import Lake
 from batch_exports_tests.automation.sensors import Ticks, at, exports
@@ -182,14 +181,3 @@ def test_what_lies_within_the_lookback(ticks: LateTicks) -> None:
     assert within_lookback(export, at("2026-11-01T00:30")) == []
     assert within_lookback(export, at("2026-11-01T05:30")) == [HOURS[3]]
     assert within_lookback(export, at("2026-11-02T05:30")) == []
-
-
-def test_loads_older_than_their_files(ticks: LateTicks) -> None:
-    files = ticks.export
-    load = replace(files, key=dg.AssetKey(["redshift", "load"]), loads_from=files.key)
-    ticks.deliver(load, HOURS[:3])
-    assert find_stale(ticks.instance, load, files.partitions, HOURS) == []
-    ticks.deliver(files, [HOURS[1], HOURS[3]])
-    assert find_stale(ticks.instance, load, files.partitions, HOURS) == [HOURS[1]]
-    ticks.deliver(load, [HOURS[1]])
-    assert find_stale(ticks.instance, load, files.partitions, HOURS) == []
