@@ -40,7 +40,7 @@ class NoRunWindow:
         return (begins, ends) if begins < ends else None
 
     def __str__(self) -> str:
-        days = f" from {', '.join(self.days)}" if self.days else ""
+        days = f" on {', '.join(self.days)}" if self.days else ""
         return f"{self.begin:%H:%M} to {self.end:%H:%M}{days} ({self.timezone})"
 
 

@@ -103,7 +103,10 @@ def _left_behind(
     since = _last_free(export, ticks, before)
     until = min(_next_free(export, ticks, hold.end), _last_free(export, ticks, tick))
     keys = _due_between(export, ticks, since, until)
-    return _never_tried(context.instance, export, job_name, keys)
+    earlier = _due_between(export, ticks, ticks.before(ticks.latest_due(since)), since)
+    new = _never_tried(context.instance, export, job_name, [*earlier, *keys])
+    # A schedule that began to run after the window has nothing to make good.
+    return [key for key in keys if key in new] if set(earlier) - set(new) else []
 
 
 def _never_tried(

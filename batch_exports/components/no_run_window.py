@@ -33,11 +33,11 @@ class NoRunWindowModel(YamlModel):
 def no_run_windows(models: Sequence[NoRunWindowModel], timezone: str) -> tuple[NoRunWindow, ...]:
     """Raises `ConfigurationError` for what is no time of the day, and an unknown time zone."""
     for number, model in enumerate(models):
-        check_timezone(f"no_run_windows[{number}].timezone", model.timezone or timezone)
+        check_timezone(f"no_run_windows.{number}.timezone", model.timezone or timezone)
     return tuple(
         NoRunWindow(
-            parse_time_of_day(f"no_run_windows[{number}].from", model.begin),
-            parse_time_of_day(f"no_run_windows[{number}].to", model.end),
+            parse_time_of_day(f"no_run_windows.{number}.from", model.begin),
+            parse_time_of_day(f"no_run_windows.{number}.to", model.end),
             tuple(model.days),
             model.timezone or timezone,
         )
