@@ -255,7 +255,8 @@ def test_a_full_disk_is_told(amplitude: Amplitude, monkeypatch: pytest.MonkeyPat
 def test_hours_are_there_two_hours_later(amplitude: Amplitude) -> None:
     now = datetime.now(UTC)
     late = DataInterval(now - timedelta(minutes=5), now)
-    ready = (now - timedelta(minutes=5)).replace(minute=0) + timedelta(hours=3)
+    # The hour of the last moment within, whatever the time at which this runs.
+    ready = (now - timedelta(microseconds=1)).replace(minute=0) + timedelta(hours=3)
     with (
         pytest.raises(Transient, match=f"from {ready:%Y-%m-%d %H:%M} UTC on"),
         api(amplitude).read(events(), late),
