@@ -7,6 +7,7 @@ from batch_exports.components.clickhouse_source import ClickHouseSource
 from batch_exports.components.http_batch_export import HttpBatchExport, RecordModel
 from batch_exports.components.http_connection import HttpConnection
 from batch_exports.components.lake_source import LakeSource
+from batch_exports.components.no_run_window import NoRunWindowModel
 from batch_exports.components.postgres_batch_export import PostgresBatchExport
 from batch_exports.components.postgres_connection import PostgresConnection
 from batch_exports.components.postgres_source import PostgresSource
@@ -70,7 +71,9 @@ the hour or the day into equal parts. At each tick of a cron expression one data
 the next begins: in the example, that of Friday 06:30 lasts until Monday 06:30.
 
 `start` and `end` must be where an interval begins. Text without a zone is in the export's
-`timezone`.
+`timezone`. More in [schedules](../howto/schedules.md).
+
+{_mapping("no_run_windows", NoRunWindowModel)}
 
 {_export(S3BatchExport)}
 

@@ -14,7 +14,11 @@ _NAMES: Mapping[Any, str] = {
     float: "number",
     bool: "`true`, `false`",
 }
-_NAMES_OF_CLASSES = {"Secret": "`{env: NAME}`", "PropertyFilterModel": "[filters](filters.md)"}
+_NAMES_OF_CLASSES = {
+    "Secret": "`{env: NAME}`",
+    "PropertyFilterModel": "[filters](filters.md)",
+    "NoRunWindowModel": "[windows](#no_run_windows)",
+}
 
 
 def field_table(fields: Mapping[str, FieldInfo]) -> str:
@@ -55,7 +59,9 @@ def _kinds(kind: Any) -> list[str]:
     if kind is types.NoneType:
         return []
     if origin in (Union, types.UnionType):
-        return [name for part in inner for name in _kinds(part)]
+        # A number in the place of text is 22:00 without quotes, which is refused with a remedy.
+        parts = [part for part in inner if part is not int or str not in inner]
+        return [name for part in parts for name in _kinds(part)]
     if origin is Literal:
         return [", ".join(code(value) for value in inner)]
     if isinstance(kind, type) and issubclass(kind, Enum):

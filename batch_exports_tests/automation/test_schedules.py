@@ -204,7 +204,7 @@ def test_status_of_the_yaml_goes_over_to_a_running_deployment(
     assert not runs(running)
     instance.start_schedule(running)
     assert runs(stopped)
-    # "Reset to the definition's status", as the UI offers it.
+    # Reset in the UI to what the definition says.
     instance.reset_schedule(stopped)
     assert not runs(stopped)
     assert runs(running)
