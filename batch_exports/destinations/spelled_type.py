@@ -5,6 +5,14 @@ from dataclasses import dataclass
 
 _SPELLED = re.compile(r"([A-Z]+(?: [A-Z]+)*) ?(?:\( ?(\d{1,9}) ?(?:, ?(\d{1,9}) ?)?\))?( ?\[ ?\])?")
 
+# Types that servers write in another way than users do.
+_ALIASES = {
+    "CHARACTER VARYING": "VARCHAR",
+    "TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE",
+    "TIMESTAMP": "TIMESTAMP WITHOUT TIME ZONE",
+    "DECIMAL": "NUMERIC",
+}
+
 
 @dataclass(frozen=True)
 class SpelledType:
@@ -21,3 +29,13 @@ def spelled(text: str) -> SpelledType | None:
         return None
     numbers = tuple(int(number) for number in found.groups()[1:3] if number)
     return SpelledType(f"{found[1]}{'[]' if found[4] else ''}", numbers)
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether both are one type, however they are written."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(text: str) -> tuple[object, ...]:
+    found = spelled(text)
+    return (_ALIASES.get(found.name, found.name), found.numbers) if found else (text,)

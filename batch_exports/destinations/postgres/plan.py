@@ -19,6 +19,7 @@ from batch_exports.destinations.postgres.stages import TEMPORARY, temporary_stag
 from batch_exports.destinations.postgres.staging import Stage
 from batch_exports.destinations.postgres.table import Table, exists, read_table
 from batch_exports.destinations.postgres.types import made_type
+from batch_exports.destinations.spelled_type import is_same
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 
@@ -66,7 +67,7 @@ class _Plan:
         types = [
             f"{name} is {found[name]} there, and would be made as {made[name]}"
             for name in found
-            if table and found[name] != made[name].lower().replace(", ", ",")
+            if not is_same(found[name], made[name])
         ]
         return Planned(
             place,

@@ -24,6 +24,7 @@ from batch_exports.destinations.redshift.staging import row_stage
 from batch_exports.destinations.redshift.straight import obstacle
 from batch_exports.destinations.redshift.table import Table, TableColumn, read_table
 from batch_exports.destinations.redshift.types import data_type_of, made_type
+from batch_exports.destinations.spelled_type import is_same
 from batch_exports.errors import BatchExportError, Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import Column
@@ -73,7 +74,7 @@ class _Plan:
         types = [
             f"{name} is {found[name]} there, and would be made as {made[name]}"
             for name in found
-            if table and data_type_of(made[name]) != found[name].partition("(")[0]
+            if not is_same(found[name], made[name])
         ]
         return Planned(
             place,

@@ -20,7 +20,7 @@ def plan(destination: S3Destination, interval: DataInterval) -> Planned:
     steps = [
         Step("hold the interval's lock", at + keys.lock),
         Step(f"{upload} ({destination.file_format}, {destination.compression})",
-             at + keys.data(1)),
+             at + keys.data(0)),
         Step("upload rejected and replaced rows, where there are any", at + keys.aside),
         Step("put the manifest", at + keys.manifest),
     ]  # fmt: skip
