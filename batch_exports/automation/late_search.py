@@ -24,13 +24,14 @@ _BUDGET_SECONDS = 45.0
 class Findings:
     """What differs, of so many intervals that were `looked` at. The next search goes on with the
     interval of the key `go_on`, if this one did not get to the end, and counts `at_once`.
-    `problem` says in words what ended it."""
+    `problem` says in words what ended it; it `failed` where going on at once would help nothing."""
 
     looked: int = 0
     late: list[Late] = field(default_factory=list)
     go_on: str | None = None
     at_once: int = MOST_AT_ONCE
     problem: str = ""
+    failed: bool = False
 
 
 def search(
@@ -54,6 +55,7 @@ def search(
             found.late += within(left, _comparison(context, export, intervals, now))
         except TimeIsUp:
             found.at_once, found.go_on = max(1, at_once // 4), part[0]
+            found.failed = len(part) == 1
             found.problem = (
                 f"Counting {len(part)} intervals took longer than {left:.0f} s and was given up. "
                 f"The next look counts {found.at_once} at once. If it stays, give the source an "
@@ -61,7 +63,7 @@ def search(
             )
             return found
         except BatchExportError as error:
-            found.go_on, found.problem = part[0], str(error)
+            found.go_on, found.problem, found.failed = part[0], str(error), True
             return found
         found.looked += len(part)
     found.at_once = min(2 * at_once, MOST_AT_ONCE)

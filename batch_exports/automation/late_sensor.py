@@ -92,7 +92,7 @@ def look(context: dg.SensorEvaluationContext, export: Export, now: datetime) -> 
     wanted = ready[: max(0, export.recovery.runs - running)]
     new = [late for late in wanted if not _runs_for(late, tried[late.key])]
     sums = cursor.sums.with_more(new)
-    is_done = findings.problem or (findings.go_on is None and wanted == ready)
+    is_done = findings.failed or (findings.go_on is None and wanted == ready)
     next_look = now + export.recovery.look_every if is_done else None
     lines = _lines(export, findings, wanted, tried, now, running)
     for line in lines:
