@@ -30,10 +30,7 @@ class FailingExport(Deployment):
 
     def define(self, *lines: str, endpoint: str | None = None) -> None:
         super().define("on_unrepresentable: fail", *lines, endpoint=endpoint)
-
-    @property
-    def export(self) -> Export:
-        return exports()[NAME]
+        self.export: Export = exports()[NAME]
 
     def runs(self, *hours: int) -> list[bool]:
         """Whether each hour's run succeeded, in that order."""
@@ -51,5 +48,6 @@ def failing_export(
     """With an instance as the daemon has one: in a folder."""
     home = folder / "dagster"
     home.mkdir()
-    with dg.DagsterInstance.local_temp(str(home)) as instance:
+    quiet = {"telemetry": {"enabled": False}}
+    with dg.DagsterInstance.local_temp(str(home), overrides=quiet) as instance:
         yield FailingExport(folder, server, bucket, instance, monkeypatch)

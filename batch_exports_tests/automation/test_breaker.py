@@ -12,7 +12,7 @@ from batch_exports.automation import pause_sensor
 from batch_exports.automation.breaker import hold, pause_of, resume
 from batch_exports.local import seaweedfs
 from batch_exports_tests.automation.failing import NAME, FailingExport, failing_export
-from batch_exports_tests.automation.sensors import Ticks, exports
+from batch_exports_tests.automation.sensors import Ticks
 from batch_exports_tests.deployment import ASSET
 
 
@@ -106,7 +106,7 @@ def test_it_is_noted_on_the_asset_once(failing: FailingExport) -> None:
     def tick() -> tuple[str, list[str | None]]:
         context = ticks.context()
         before = ticks.cursor
-        result = pause_sensor.tick(context, exports())
+        result = pause_sensor.tick(context, {NAME: failing.export})
         _, reason = ticks.take(result)
         assert before is None or ticks.cursor
         return reason, [event.description for event in result.asset_events]

@@ -73,8 +73,13 @@ def read_endings(
         run = runs.get(record.run_id)
         if run is None or run.tags.get(WILL_RETRY_TAG) == "true":
             continue
-        if concerned := _exports_of(run, exports, by_key):
-            endings += _endings(instance, run, record, concerned)
+        told = [
+            entry.dagster_event
+            for entry in instance.all_logs(run.run_id, of_type=_TOLD)
+            if entry.dagster_event
+        ]
+        if concerned := _exports_of(run, told, exports, by_key):
+            endings += _endings(run, told, record, concerned)
     return endings, records[-1].storage_id
 
 
@@ -94,27 +99,32 @@ def _records(instance: dg.DagsterInstance, after: int) -> list[dg.EventLogRecord
 
 
 def _exports_of(
-    run: dg.DagsterRun, exports: Mapping[str, Export], by_key: Mapping[dg.AssetKey, Export]
+    run: dg.DagsterRun,
+    told: Sequence[dg.DagsterEvent],
+    exports: Mapping[str, Export],
+    by_key: Mapping[dg.AssetKey, Export],
 ) -> list[Export]:
-    """By the tag of an export's own job; else by the assets and checks that were selected."""
+    """By the tag of an export's own job; else by the assets and checks that were selected, or that
+    the run tells of."""
     if tagged := run.tags.get(EXPORT_TAG):
         return [exports[tagged]] if tagged in exports else []
     checked = {check.asset_key for check in run.asset_check_selection or ()}
-    keys = {*(run.asset_selection or ()), *checked}
+    keys = {*(run.asset_selection or ()), *checked, *map(_asset_key, told)}
     return [export for key, export in by_key.items() if key in keys]
 
 
+def _asset_key(event: dg.DagsterEvent) -> dg.AssetKey | None:
+    if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return event.asset_check_evaluation_data.asset_key
+    return event.asset_key
+
+
 def _endings(
-    instance: dg.DagsterInstance,
     run: dg.DagsterRun,
+    told: Sequence[dg.DagsterEvent],
     record: dg.EventLogRecord,
-    exports: list[Export],
+    exports: Sequence[Export],
 ) -> list[Ending]:
-    told = [
-        entry.dagster_event
-        for entry in instance.all_logs(run.run_id, of_type=_TOLD)
-        if entry.dagster_event
-    ]
     moment = datetime.fromtimestamp(record.timestamp, UTC)
     event = record.event_log_entry.dagster_event
     failure = None if run.is_success else failure_of(event)
@@ -134,7 +144,7 @@ def _endings(
             result
             for each in told
             if each.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
-            and each.asset_check_evaluation_data.asset_key == export.key
+            and _asset_key(each) == export.key
             for result in _results(each.asset_check_evaluation_data, partitions)
         ]
         found.append(
