@@ -12,6 +12,7 @@ import click
 
 from batch_exports.cli_backfill import backfill
 from batch_exports.cli_exports import errors_told, exports_known
+from batch_exports.cli_pause import pause, resume
 from batch_exports.cli_plan import plan
 from batch_exports.local import parts
 from batch_exports.probe import Result, Verdict
@@ -24,6 +25,8 @@ def main() -> None:
 
 main.add_command(backfill)
 main.add_command(plan)
+main.add_command(pause)
+main.add_command(resume)
 
 
 @main.group()
