@@ -203,6 +203,6 @@ def _line(found: "Progress") -> str:
         f"{found.running:,} running" if found.running else "",
         f"{found.left:,} left" if found.left else "",
         f"{found.rows:,} rows",
-        f"about {found.minutes_left:,.0f} minutes left" if found.minutes_left else "",
+        f"about {max(found.minutes_left, 1):,.0f} min left" if found.minutes_left else "",
     ]
     return f"{found.state}: {', '.join(part for part in parts if part)}"

@@ -51,7 +51,7 @@ def test_from_the_estimate_to_the_end(deployment: Deployment, home: Path) -> Non
     assert found
     backfill = found[1]
     told = run("status", backfill)
-    assert told.output == f"{backfill} requested: 0 of 3 partitions done, 3 left, 0 rows\n"
+    assert told.output == f"{backfill} under way: 0 of 3 partitions done, 3 left, 0 rows\n"
     nothing = run(*words, "--all")
     assert "2026-11-01-00:00 is left out: backfill" in nothing.output
     assert "There is nothing to deliver." in nothing.output

@@ -30,7 +30,7 @@ _ENDED = {
     BulkActionStatus.CANCELED: "cancelled",
 }
 _GOING = {
-    BulkActionStatus.REQUESTED: "requested",
+    BulkActionStatus.REQUESTED: "under way",
     BulkActionStatus.CANCELING: "being cancelled",
     BulkActionStatus.FAILING: "failing",
 }

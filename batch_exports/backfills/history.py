@@ -10,6 +10,7 @@ from batch_exports.backfills.under_way import keys_of
 from batch_exports.export import Export
 
 _LATEST = 100
+_RUNS = 20
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,18 @@ def history(instance: dg.DagsterInstance, export: Export) -> History:
 def _beside(
     instance: dg.DagsterInstance, export: Export, known: list[tuple[str, dict[str, Any]]]
 ) -> tuple[int, float]:
-    """Of the runs of which all deliveries are known: how many, and what they took beside."""
-    ids = list({run_id for run_id, _ in known})
-    if not ids:
-        return 0, 0.0
+    """Of the latest runs of which all deliveries are known: how many, and what they took beside,
+    from their launch to their end."""
     of_run = Counter(run_id for run_id, _ in known)
-    seconds = dict.fromkeys(ids, 0.0)
+    seconds = dict.fromkeys(of_run, 0.0)
     for run_id, one in known:
         seconds[run_id] += one["duration_s"]
-    spans = {
-        record.dagster_run.run_id: record.end_time - record.start_time
-        for record in instance.get_run_records(dg.RunsFilter(run_ids=ids))
-        if record.start_time
-        and record.end_time
-        and len(list(keys_of(record.dagster_run, export.partitions)))
-        == of_run[record.dagster_run.run_id]
-    }
-    return len(spans), sum(max(span - seconds[run_id], 0) for run_id, span in spans.items())
+    found = instance.get_runs(dg.RunsFilter(run_ids=list(of_run)), limit=_RUNS) if of_run else []
+    beside = []
+    for run in found:
+        told = instance.get_run_stats(run.run_id)
+        begin = told.launch_time or told.start_time
+        whole = len(list(keys_of(run, export.partitions))) == of_run[run.run_id]
+        if begin and told.end_time and whole:
+            beside.append(max(told.end_time - begin - seconds[run.run_id], 0))
+    return len(beside), sum(beside)

@@ -92,8 +92,13 @@ class WarehouseTable:
                 .as_string(connection)
                 for generation, _ in found.parts
             ]
-        query = ";\n".join(queries) or None
-        return Description(place, query, note=f"Synced at {found.sent_at:%Y-%m-%dT%H:%M:%SZ}.")
+        return Description(
+            place,
+            ";\n".join(queries) or None,
+            note=f"Synced at {found.sent_at:%Y-%m-%dT%H:%M:%SZ}.",
+            # Of other intervals, which a caller may have as well, it may be that none is synced.
+            uncounted=f"its sync found {found.rows}",
+        )
 
     def rejections(self, selection: Selection, interval: DataInterval) -> Rejections:
         """What the interval's sync found invalid, with some of the keys; nothing where it was never

@@ -16,6 +16,6 @@ def test_an_interval_that_was_not_synced_stays_so(warehouse: Place) -> None:
         assert warehouse.kept(f"{_TABLES} = '{warehouse.state}'") == []
         rows_of(source, 0)
         told = source.describe(ALL, hour(0))
-    assert told.uncounted is None
+    assert told.uncounted == "its sync found 3"
     assert told.query
     assert "_delta" in told.query
