@@ -97,7 +97,8 @@ def test_yaml_example_loads(example: str, tmp_path: Path, monkeypatch: pytest.Mo
     definitions = load_definitions()
     named = [item["attributes"]["name"] for item in yaml.safe_load_all(example)]
     assets = {spec.key.path[-1] for spec in definitions.resolve_all_asset_specs()}
-    assert {*named} <= assets | set(definitions.resources or {})
+    alerts = {sensor.name.removesuffix("_alerts") for sensor in definitions.sensors or ()}
+    assert {*named} <= assets | set(definitions.resources or {}) | alerts
 
 
 def completed(example: str) -> str:

@@ -1,5 +1,7 @@
 """Pages about what users write in YAML."""
 
+from batch_exports.components.alert_channels import EmailModel, SlackModel, WebhookModel
+from batch_exports.components.alerts import Alerts
 from batch_exports.components.amplitude_source import AmplitudeSource
 from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.clickhouse_connection import ClickHouseConnection
@@ -97,6 +99,12 @@ See also [limits and the record](http-endpoints.md).
 
 {_mapping("record", RecordModel)}
 """
+
+
+def alerts() -> str:
+    page = _page("Alerts", "[How they work](../howto/alerts.md).", Alerts)
+    parts = {"slack": SlackModel, "email": EmailModel, "webhook": WebhookModel}
+    return "\n\n".join([page, *(_mapping(field, model) for field, model in parts.items())])
 
 
 def _export(component: type[BatchExport]) -> str:

@@ -24,6 +24,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "connections.md": components.connections,
     "sources.md": components.sources,
     "exports.md": components.exports,
+    "alerts.md": components.alerts,
     "models.md": rows.models,
     "custom-models.md": declared_models.declared_models,
     "filters.md": rows.filters,

@@ -38,7 +38,7 @@ class Alerts(YamlComponent):
     namespace: ClassVar[str] = "alerts"
 
     name: str = Field(
-        description="Names the sensor, <name>_alerts, and the schedule, <name>_digest."
+        description="Names the sensor, `<name>_alerts`, and the schedule, `<name>_digest`."
     )
     slack: SlackModel | None = Field(None, description="A channel of Slack, see below.")
     email: EmailModel | None = Field(None, description="Mail, see below.")
