@@ -17,7 +17,7 @@ from batch_exports.destinations.s3.manifest import (
     ManifestObject,
     columns_of,
 )
-from batch_exports.destinations.s3.objects import open_lines, open_parquet
+from batch_exports.destinations.s3.objects import open_lines, open_parquet, parquet_batches
 from batch_exports.errors import Terminal
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _count_rows(
     if manifest.file_format == "parquet":
         with open_parquet(client, bucket, item.key) as file:
             if deep:
-                return sum(int(b.num_rows) for b in file.iter_batches(_BATCH_ROWS))
+                return sum(int(b.num_rows) for b in parquet_batches(file, _BATCH_ROWS))
             return int(file.metadata.num_rows)
     if not deep:
         return None
@@ -137,7 +137,7 @@ def _read_keys(
     for item in manifest.objects:
         if manifest.file_format == "parquet":
             with open_parquet(client, bucket, item.key) as file:
-                yield from file.iter_batches(_BATCH_ROWS, columns=list(key))
+                yield from parquet_batches(file, _BATCH_ROWS, key)
         else:
             blocks = _line_blocks(client, bucket, item, manifest.compression)
             types = {column.name: column.type for column in manifest.columns}

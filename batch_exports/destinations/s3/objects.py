@@ -1,7 +1,7 @@
 """Objects of a delivery, read back: as a stream, at random places, or listed."""
 
 import io
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -76,6 +76,17 @@ def open_parquet(
     file = pa.PythonFile(ObjectFile(client, bucket, key), "r")
     with pq.ParquetFile(file) as parquet:
         yield parquet
+
+
+def parquet_batches(
+    file: pq.ParquetFile, rows: int, columns: Sequence[str] | None = None
+) -> Generator[pa.RecordBatch, None, None]:
+    """All rows, so many at a time. A reader of several row groups would hold what it has read of
+    each until it is done with all."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(
+            rows, row_groups=[group], columns=None if columns is None else list(columns)
+        )
 
 
 @contextmanager

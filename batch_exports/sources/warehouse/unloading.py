@@ -15,7 +15,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from batch_exports.destinations.redshift.stage_area import StageArea, StageFolder
-from batch_exports.destinations.s3.objects import open_parquet
+from batch_exports.destinations.s3.objects import open_parquet, parquet_batches
 from batch_exports.errors import Terminal
 from batch_exports.transform.block import sliced
 
@@ -56,7 +56,7 @@ def unloaded(
         for entry in told["entries"]:
             key = entry["url"].removeprefix(f"s3://{bucket}/")
             with open_parquet(client, bucket, key) as file:
-                for batch in file.iter_batches(_BATCH_ROWS):
+                for batch in parquet_batches(file, _BATCH_ROWS):
                     yield from sliced(_typed(batch, schema), _BATCH_BYTES)
 
 
