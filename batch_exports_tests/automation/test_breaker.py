@@ -69,15 +69,16 @@ def test_failures_in_a_row_pause_it_and_a_delivery_by_hand_resumes_it(
 
 def test_what_does_not_count(failing: FailingExport) -> None:
     failing.broken(0)
+    failing.define("pause_after: 1")
     for tags in (
         {"dagster/will_retry": "true"},  # Dagster tries it again by itself
         {"dagster/backfill": "abcdefgh"},
     ):
         assert not failing.run(tags=tags).success
-        assert not failing.run(tags=tags).success
         assert pause_of(failing.instance, failing.export) is None
+    assert failing.runs(0) == [False]
+    assert pause_of(failing.instance, failing.export)
     failing.define("pause_after: 0")
-    failing.runs(0, 0, 0)
     assert pause_of(failing.instance, failing.export) is None
 
 
