@@ -188,9 +188,7 @@ def test_a_check_that_turns_red(failing: FailingExport, watch: Watch, receiver: 
     assert kinds(receiver) == [("check_passed", [hour_key(0)])]
 
 
-def test_a_way_that_is_broken(
-    failing: FailingExport, watch: Watch, receiver: Receiver
-) -> None:
+def test_a_way_that_is_broken(failing: FailingExport, watch: Watch, receiver: Receiver) -> None:
     receiver.status, receiver.text = 503, b"not now"
     failing.broken(0)
     assert failing.runs(0) == [False]
