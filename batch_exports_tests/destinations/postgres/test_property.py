@@ -27,7 +27,7 @@ from batch_exports_tests.destinations.property.machine import Exports
 from batch_exports_tests.destinations.property.real_table import RealTable
 
 OTHERS = os.environ.get("BATCH_EXPORTS_TEST_ACTIONS")
-ACTIONS = int(OTHERS or 50)  # two tests, or four, are of one model
+ACTIONS = int(OTHERS or 25)  # two tests, or four, are of one model
 ACTIONS_A_TABLE = 25
 KILLS_A_TABLE = 3
 
