@@ -153,11 +153,11 @@ def table(rows: list[Row]) -> str:
     for export in dict.fromkeys(row.export for row in rows):
         own = [row for row in rows if row.export == export]
         lines += [_line(row.partition, [row]) for row in own]
-        lines.append(_line(f"all {len(own)} partitions", own))
+        lines.append(_line(f"all {len(own)} partition{'s' if len(own) > 1 else ''}", own))
     return "\n".join(lines)
 
 
-_LINE = "{:<16} {:<18} {:>8} {:>8} {:>6} {:>12}  {}"
+_LINE = "{:<18} {:<18} {:>8} {:>8} {:>6} {:>12}  {}"
 
 
 def _files(rows: list[Row]) -> int | str:
