@@ -6,6 +6,7 @@ from typing import ClassVar
 import dagster as dg
 from pydantic import Field
 
+from batch_exports.automation.breaker import EXPORT_TAG
 from batch_exports.components.clickhouse_connection import (
     ClickHouseConnection,
     ClickHouseConnectionResource,
@@ -81,7 +82,15 @@ class ClickHouseSource(Source):
         )
         def clickhouse(context: dg.InitResourceContext) -> ClickHouse:
             resource: ClickHouseConnectionResource = getattr(context.resources, connection)
-            run_id = context.run.run_id if context.run else None
-            return ClickHouse(resource.server(), name, team_id, settings, run_id)
+            run = context.run
+            run_id, export = (run.run_id, _export_of(run)) if run else (None, None)
+            return ClickHouse(resource.server(), name, team_id, settings, run_id, export)
 
         return clickhouse
+
+
+def _export_of(run: dg.DagsterRun) -> str | None:
+    """The export whose run it is; None for one of several."""
+    keys = run.asset_selection or {check.asset_key for check in run.asset_check_selection or ()}
+    names = {key.path[-1] for key in keys}
+    return run.tags.get(EXPORT_TAG) or (names.pop() if len(names) == 1 else None)

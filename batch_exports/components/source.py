@@ -21,6 +21,9 @@ class Source(YamlComponent):
     origins: ClassVar[tuple[type[Table | Query], ...]] = ()
     """Where the rows of models that users declare for it may be; nowhere, if it has none."""
 
+    group: ClassVar[str] = "sources"
+    """The group of its assets in the lineage."""
+
     @property
     @abstractmethod
     def models(self) -> Sequence[Model]:
@@ -83,7 +86,7 @@ class Source(YamlComponent):
         return dg.AssetSpec(
             key=dg.AssetKey([self.name, model.name]),
             description=f"{model.description}\n\nFrom `{self.uri(model)}`.",
-            group_name="sources",
+            group_name=self.group,
             kinds=self.kinds,
             metadata={
                 "dagster/uri": self.uri(model),

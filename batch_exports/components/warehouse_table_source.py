@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -41,6 +41,8 @@ class WarehouseTableSource(Source):
     The warehouse itself compares the table with what it was, and keeps what it found in a schema
     of its own, so that an interval has the same rows however often it is materialized.
     """
+
+    group: ClassVar[str] = "warehouse"
 
     connection: str = Field(
         description="The name of the RedshiftConnection or PostgresConnection to read with."
@@ -208,9 +210,8 @@ class WarehouseTableSource(Source):
                 context.resources, connection
             )
             area = stage_area(stage, authorization, context.resources) if stage else None
-            return WarehouseTable(
-                synced, server.connect, server.uri, area, run_id=context.run_id or ""
-            )
+            run_id = context.run.run_id if context.run else ""
+            return WarehouseTable(synced, server.connect, server.uri, area, run_id)
 
         return warehouse_table
 

@@ -134,7 +134,9 @@ def test_models_are_exported(
             failed = [check for check in checks if not check.passed]
             assert {check.severity for check in failed} <= {dg.AssetCheckSeverity.WARN}, failed
             comments = [entry.log_comment for entry in sample.query_log()]
-            assert any(result.run_id in comment for comment in comments)
+            own = [comment for comment in comments if result.run_id in comment]
+            assert own
+            assert all(f'"export": "{name}_copy"' in comment for comment in own)
     with postgres_server.connect(postgres_server.exporter) as connection:
         landed = {
             name: connection.execute(f"SELECT count(*) FROM {postgres_schema}.{name}").fetchone()

@@ -31,7 +31,7 @@ Ask: TypeAlias = Callable[[Statement], Generator[pa.RecordBatch, None, None]]
 class ClickHouse:
     """Reads the project `team_id` of a PostHog, and tables and queries of any ClickHouse.
 
-    `name` and `run_id` stand in the comment that each query has in ClickHouse's system.query_log,
+    `name`, `run_id` and `export` stand in the comment that each query has in system.query_log,
     with model and interval. `settings` are ClickHouse's, for each query.
     """
 
@@ -40,6 +40,7 @@ class ClickHouse:
     team_id: int
     settings: Mapping[str, Setting] = field(default_factory=dict)
     run_id: str | None = None
+    export: str | None = None
 
     @contextmanager
     def read(
@@ -136,6 +137,7 @@ class ClickHouse:
             "source": self.name,
             "model": model.name,
             "interval": str(DataInterval(first.start, last.end)),
+            "export": self.export,
             "run_id": self.run_id,
         }
         settings = {
