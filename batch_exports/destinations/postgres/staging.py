@@ -86,8 +86,10 @@ def replace_by_key(
     has the key more than once.
     """
     names = {"table": table, "stage": stage.rows, "matching": _matching(stage, others)}
-    # To delete nothing takes the right to delete, which a first delivery does not need.
-    probe = sql.SQL("SELECT EXISTS (SELECT FROM {table} t JOIN {stage} s ON {matching})")
+    # To delete nothing takes the right to delete, which a first delivery does not need. It is
+    # counted, since planners take EXISTS for found soon, and where there is none compare each row
+    # with each.
+    probe = sql.SQL("SELECT count(*) FROM {table} t JOIN {stage} s ON {matching}")
     found = connection.execute(probe.format(**names), others.values).fetchone()
     if found and found[0]:
         connection.execute(deleting_by_key(table, stage, others), others.values)

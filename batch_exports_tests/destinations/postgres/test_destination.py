@@ -9,6 +9,7 @@ import pytest
 from batch_exports.destinations.postgres.destination import PostgresDestination
 from batch_exports.errors import Terminal
 from batch_exports.local.postgres_server import Server
+from batch_exports.models import EVENTS, Projection
 from batch_exports_tests.destinations.postgres.adapter import PostgresAdapter
 from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows, stream
 from batch_exports_tests.destinations.suite import Suite, assert_sound
@@ -35,6 +36,33 @@ class TestSeveralConnections(TestReplaceByRange):
     @pytest.fixture
     def adapter(self, postgres: PostgresAdapter) -> PostgresAdapter:
         return postgres.having(parallelism=2)
+
+
+def test_a_table_that_others_filled_is_not_compared_row_by_row(postgres: PostgresAdapter) -> None:
+    """Where it has no key of the interval's, that takes one look at each row: to compare each with
+    each took minutes, and planners choose that for wide rows."""
+    rows, wide_text = 20_000, "x" * 600
+    columns = EVENTS.select(["uuid", "event", "elements_chain"], "postgres")
+    impatient = replace(
+        postgres, connection={**postgres.connection, "statement_timeout_seconds": 10}
+    )
+    destination = impatient.destination(Projection(EVENTS, columns, "inserted_at"))
+    for statement in (
+        "CREATE TABLE {table} (uuid varchar(200), event varchar(200), elements_chain text)",
+        "INSERT INTO {table} SELECT 'theirs-' || n, 'viewed', "
+        f"'{wide_text}' FROM generate_series(1, {rows}) n",
+        "ANALYZE {table}",
+    ):
+        postgres.execute(statement)
+    made = pa.table(
+        {
+            "uuid": [f"ours-{number}" for number in range(rows)],
+            "event": ["viewed"] * rows,
+            "elements_chain": [wide_text] * rows,
+        },
+        schema=destination.projection.schema,
+    )
+    assert destination.write(stream(made, batch_rows=rows), HOUR, "run-1").rows == rows
 
 
 def test_a_database_of_another_encoding_is_refused(
