@@ -29,6 +29,7 @@ from batch_exports.destinations.s3.lock import LEASE_SECONDS, held
 from batch_exports.destinations.s3.manifest import (
     Manifest,
     ManifestObject,
+    PostHogManifest,
     columns_of,
     entries_of,
     fingerprint,
@@ -147,7 +148,7 @@ class S3Destination:
 
         def read(interval: DataInterval) -> Manifest | None:
             with s3_errors(self.uri(interval)):
-                return self._read_manifest(self.template.keys(interval))
+                return self._own_manifest(self.template.keys(interval))
 
         return {
             interval: Recorded(manifest.rows + manifest.rejected, manifest.delivered_at)
@@ -187,7 +188,7 @@ class S3Destination:
         """
         keys = self.template.keys(interval)
         with s3_errors(self.uri(interval)):
-            manifest = self._read_manifest(keys)
+            manifest = self._own_manifest(keys)
             if manifest is None:
                 return None
             if changed := inspection.changed(self.client, self.bucket, manifest):
@@ -315,6 +316,13 @@ class S3Destination:
                 return None
             raise
         return Manifest.parse(answer["Body"].read(), f"s3://{self.bucket}/{keys.manifest}")
+
+    def _own_manifest(self, keys: Keys) -> Manifest | None:
+        """None where PostHog delivered the interval: that is no delivery of the export's."""
+        try:
+            return self._read_manifest(keys)
+        except PostHogManifest:
+            return None
 
     def _refuse_others(self, keys: Keys) -> None:
         """Two exports that write the same keys would destroy each other's deliveries."""

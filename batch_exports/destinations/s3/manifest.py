@@ -12,6 +12,10 @@ from batch_exports.errors import Terminal
 from batch_exports.models import type_name
 
 
+class PostHogManifest(Terminal):
+    """A manifest that PostHog's own export wrote, `{"files": [...]}`: nothing of ours is there."""
+
+
 class ManifestObject(BaseModel):
     """One data object. `etag` is what S3 answered when it was completed."""
 
@@ -94,10 +98,22 @@ class Manifest(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValueError as error:
+            if _is_posthogs(body):
+                raise PostHogManifest(
+                    f"{where} is not a manifest of this project, but one of PostHog's.",
+                    remedy="Materialize the partition, which replaces what PostHog delivered.",
+                ) from None
             raise Terminal(
                 f"{where} is not a manifest of this version: {error}.",
                 remedy="Materialize the partition again, which writes it anew.",
             ) from error
+
+
+def _is_posthogs(body: bytes) -> bool:
+    try:
+        return set(json.loads(body)) == {"files"}
+    except (ValueError, TypeError):
+        return False
 
 
 def entries_of(bucket: str, objects: list[ManifestObject]) -> list[ManifestEntry]:

@@ -82,6 +82,23 @@ def test_objects_of_others_are_left_alone(s3: S3Adapter) -> None:
     assert set(others) < set(s3.listed())
 
 
+def test_what_posthog_delivered_is_no_delivery_until_it_is_replaced(s3: S3Adapter) -> None:
+    """Its objects, in another format and number, and its manifest, which names keys alone."""
+    destination = s3.destination(PROJECTION, style="posthog", max_file_bytes=2**20)
+    stem = destination.uri(HOUR).removeprefix(f"s3://{s3.bucket}/")
+    theirs = [f"{stem}-{number}.jsonl.gz" for number in range(3)]
+    for key in theirs:
+        s3.client.put_object(Bucket=s3.bucket, Key=key, Body=b"theirs")
+    manifest = json.dumps({"files": theirs}).encode()
+    s3.client.put_object(Bucket=s3.bucket, Key=f"{stem}_manifest.json", Body=manifest)
+    assert (destination.recorded([HOUR]), destination.files(HOUR)) == ({}, None)
+    with pytest.raises(Terminal, match="one of PostHog's"):
+        destination.inspect(HOUR)
+    destination.write(stream(make_rows(range(10))), HOUR, "run-1")
+    assert not set(theirs) & set(s3.listed())
+    assert_sound(destination, HOUR, 10)
+
+
 @pytest.mark.parametrize("file_format", ["parquet", "jsonlines"])
 @pytest.mark.parametrize("encryption", ENCRYPTIONS)
 def test_every_object_is_encrypted(s3: S3Adapter, encryption: str, file_format: str) -> None:
