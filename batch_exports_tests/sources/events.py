@@ -3,7 +3,7 @@
 import json
 import random
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -83,6 +83,29 @@ def minutes(start: float, end: float) -> DataInterval:
 
 
 HOUR = minutes(0, 60)
+
+
+def moments(interval: DataInterval, rows: int) -> list[datetime]:
+    """So many times within an interval, from its start to the last microsecond."""
+    span = interval.end - interval.start - TICK
+    return [interval.start + span * number / max(rows - 1, 1) for number in range(rows)]
+
+
+Lay = Callable[[Model, pa.Table], None]
+
+
+def lay_events(lay: Lay, rows: Mapping[DataInterval, int]) -> Selection:
+    """Lay so many events in each of the intervals. A selection of all their columns."""
+    times = [moment for interval, number in rows.items() for moment in moments(interval, number)]
+    events = (event(number, inserted_at=moment) for number, moment in enumerate(times))
+    lay(EVENTS, table(EVENTS, events))
+    return select(*(column.name for column in EVENTS.columns))
+
+
+def lay_large(lay: Lay, rows: int) -> Selection:
+    """Lay so many `large` events. A selection of what makes them large."""
+    lay(EVENTS, large(rows))
+    return select("uuid", "properties")
 
 
 def day(year: int, month: int, number: int) -> DataInterval:

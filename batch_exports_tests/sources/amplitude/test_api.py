@@ -1,14 +1,9 @@
-"""The Export API, played by a server that answers as https://amplitude.com/docs/apis/analytics/export
-documents: hours inclusive, 404 without data, 400 beyond the limit of size, 504 on a time-out."""
+"""The Export API: which hours are asked for, and what comes of each answer."""
 
-import base64
-import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -18,78 +13,16 @@ from batch_exports.probe import Finding, probe
 from batch_exports.sources.amplitude import Api
 from batch_exports.sources.amplitude.download import Download
 from batch_exports.sources.amplitude.probe import API_STEPS, ApiAttempt
+from batch_exports_tests.sources.amplitude.played import HOURS, Amplitude, Fault, api, send
 from batch_exports_tests.sources.amplitude.rows import (
     MERGED_IDS,
-    START,
-    event,
     events,
     minutes,
     name,
-    packed,
     read,
     uuids,
     zipped,
 )
-
-HOURS = {hour: packed([event(60 * hour), event(60 * hour + 30)]) for hour in (0, 1, 2, 4)}
-AUTHORISATION = "Basic " + base64.b64encode(b"key:secret").decode()
-
-Fault = Callable[[BaseHTTPRequestHandler], None]
-
-
-class Amplitude:
-    """`requests` are the ranges that were asked for, in hours after the start. A request of more
-    than `most` hours with data is too large. Each of `faults` answers one request in the place
-    of the server."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[int, int]] = []
-        self.faults: list[Fault] = []
-        self.most = 24
-        amplitude = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                amplitude.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,)).start()
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        url = urlsplit(request.path)
-        asked = {key: value for key, (value,) in parse_qs(url.query).items()}
-        first, last = (hours_after_start(asked[key]) for key in ("start", "end"))
-        self.requests.append((first, last))
-        if self.faults:
-            self.faults.pop(0)(request)
-            return
-        found = {name(hour): HOURS[hour] for hour in HOURS if first <= hour <= last}
-        if url.path != "/api/2/export" or request.headers["Authorization"] != AUTHORISATION:
-            send(request, 401)
-        elif not found:
-            send(request, 404)
-        elif len(found) > self.most:
-            send(request, 400, b"Raw data export is too large")
-        else:
-            send(request, 200, zipped(found))
-
-
-def hours_after_start(text: str) -> int:
-    moment = datetime.strptime(text, "%Y%m%dT%H").replace(tzinfo=UTC)
-    return (moment - START) // timedelta(hours=1)
-
-
-def send(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
-    request.send_response(status)
-    request.send_header("Content-Length", str(len(body)))
-    for key, value in headers.items():
-        request.send_header(key.replace("_", "-"), value)
-    request.end_headers()
-    request.wfile.write(body)
 
 
 def answers(status: int, **headers: str) -> Fault:
@@ -120,19 +53,6 @@ def silence(request: BaseHTTPRequestHandler) -> None:
     request.send_header("Content-Length", "100")
     request.end_headers()
     request.connection.recv(1)
-
-
-@pytest.fixture
-def amplitude() -> Iterator[Amplitude]:
-    played = Amplitude()
-    yield played
-    played.server.shutdown()
-    played.server.server_close()
-
-
-def api(amplitude: Amplitude, timeout_seconds: float = 60) -> Api:
-    download = Download(amplitude.endpoint, "key", "secret", timeout_seconds, pauses=(0.01, 0.01))
-    return Api(download)
 
 
 @pytest.mark.parametrize(
@@ -233,16 +153,6 @@ def test_certificates_are_verified(amplitude: Amplitude) -> None:
     untrusted = Download(amplitude.endpoint.replace("http:", "https:"), "key", "secret")
     with pytest.raises(Terminal, match="not to be trusted"):
         Api(untrusted).count(events(), minutes(0, 60))
-
-
-def test_no_file_stays(
-    amplitude: Amplitude, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where the reader leaves in the middle."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with api(amplitude).read(events(), minutes(0, 300)) as batches:
-        assert batches.read_next_batch().num_rows
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_told(amplitude: Amplitude, monkeypatch: pytest.MonkeyPatch) -> None:

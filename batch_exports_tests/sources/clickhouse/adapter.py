@@ -1,17 +1,20 @@
 """ClickHouse for the suite of all sources: PostHog's table of events, and tables of its own."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from batch_exports.interval import DataInterval
 from batch_exports.local.clickhouse.server import Server
 from batch_exports.models import Column, Model
 from batch_exports.sources.clickhouse import ClickHouse
 from batch_exports.sources.clickhouse import Server as Address
+from batch_exports.sources.source import Selection
+from batch_exports_tests.sources.events import lay_events, lay_large
 
 TEAM_ID = 1
 _TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
@@ -59,6 +62,12 @@ class ClickHouseAdapter:
             f"SELECT {names} FROM file('{path}', Parquet)"
         )
 
+    def lay_rows(self, rows: Mapping[DataInterval, int]) -> Selection:
+        return lay_events(self.lay, rows)
+
+    def lay_much(self) -> Selection:
+        return lay_large(self.lay, 20_000)
+
     def source(self, port: int | None = None) -> ClickHouse:
         return ClickHouse(address(self.server, self.database, port), "clickhouse", TEAM_ID)
 
@@ -66,7 +75,7 @@ class ClickHouseAdapter:
     def address(self) -> tuple[str, int]:
         return ("127.0.0.1", self.server.port)
 
-    def running(self) -> list[str]:
+    def held(self) -> list[str]:
         return [
             entry.query
             for entry in self.server.query_log()

@@ -14,7 +14,7 @@ from batch_exports.sources.clickhouse import ClickHouse
 from batch_exports.sources.source import Selection
 from batch_exports_tests.sources.clickhouse.adapter import address
 from batch_exports_tests.sources.events import HOUR, START, minutes
-from batch_exports_tests.sources.suite import rows_of
+from batch_exports_tests.sources.every_source import rows_of
 
 INSIDE = "at >= {data_interval_start} AND at < {data_interval_end}"
 ROWS = "SELECT toString(number) AS id, toDateTime('2026-11-01', 'UTC') + number AS at FROM numbers"

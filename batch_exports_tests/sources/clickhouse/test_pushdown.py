@@ -15,7 +15,7 @@ from batch_exports.sources.clickhouse import ClickHouse
 from batch_exports.transform.filters import PropertyFilter, RowFilter
 from batch_exports_tests.sources.clickhouse.adapter import ClickHouseAdapter
 from batch_exports_tests.sources.events import event, minutes, select, table
-from batch_exports_tests.sources.suite import rows_of
+from batch_exports_tests.sources.every_source import rows_of
 
 # Spellings of members that readers of JSON tell apart, or do not; and what is no JSON at all.
 DOCUMENTS = (

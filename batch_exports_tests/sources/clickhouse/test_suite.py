@@ -8,8 +8,9 @@ from batch_exports.errors import Terminal
 from batch_exports.local.clickhouse.server import Server
 from batch_exports_tests.sources.clickhouse.adapter import ClickHouseAdapter
 from batch_exports_tests.sources.events import HOUR, table
+from batch_exports_tests.sources.every_source import parsed, rows_of
 from batch_exports_tests.sources.kinds import ALL_KINDS, KINDS, extremes
-from batch_exports_tests.sources.suite import ServerSuite, parsed, rows_of
+from batch_exports_tests.sources.suite import ServerSuite
 
 
 class TestClickHouse(ServerSuite):

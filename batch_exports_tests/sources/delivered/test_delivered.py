@@ -58,13 +58,6 @@ def test_filters_and_columns_are_the_loads_own(s3: S3Adapter, file_format: str) 
     assert deliveries.source.count(selection, HALVES[1]) == len(expected)
 
 
-def test_an_empty_delivery_is_one(s3: S3Adapter) -> None:
-    deliveries = Deliveries.to(s3)
-    deliveries.deliver(0, rows=0)
-    deliveries.deliver(1)
-    assert deliveries.source.count(SELECTION, HOUR) == 20
-
-
 def test_the_files_are_told(s3: S3Adapter) -> None:
     deliveries = Deliveries.to(s3)
     deliveries.deliver(0)

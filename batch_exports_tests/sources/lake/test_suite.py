@@ -1,7 +1,7 @@
 """Lakes give what every source gives."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,11 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
 
+from batch_exports.interval import DataInterval
 from batch_exports.models import Model
 from batch_exports.sources.lake import Lake
-from batch_exports_tests.sources.events import HOUR, table
+from batch_exports.sources.source import Selection
+from batch_exports_tests.sources.events import HOUR, lay_events, lay_large, table
+from batch_exports_tests.sources.every_source import files_of, rows_of
 from batch_exports_tests.sources.kinds import ALL_KINDS, KINDS, extremes
-from batch_exports_tests.sources.suite import Suite, rows_of
+from batch_exports_tests.sources.suite import Suite
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,17 @@ class LakeAdapter:
         path.parent.mkdir()
         self.write(rows, model, path)
 
+    def lay_rows(self, rows: Mapping[DataInterval, int]) -> Selection:
+        return lay_events(self.lay, rows)
+
+    def lay_much(self) -> Selection:
+        return lay_large(self.lay, 2_000)
+
     def source(self) -> Lake:
         return Lake(fs.LocalFileSystem(), str(self.root), shown_as="lake:")
+
+    def held(self) -> list[str]:
+        return files_of(self.root)
 
 
 def write_parquet(rows: pa.Table, model: Model, path: Path) -> None:

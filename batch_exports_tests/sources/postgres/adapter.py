@@ -9,9 +9,12 @@ from psycopg import sql
 
 from batch_exports.components.postgres_session import PostgresConnectionResource
 from batch_exports.destinations.postgres.types import made_type
+from batch_exports.interval import DataInterval
 from batch_exports.local.postgres_server import Server
 from batch_exports.models import Model
 from batch_exports.sources.postgres.postgres import Postgres
+from batch_exports.sources.source import Selection
+from batch_exports_tests.sources.events import lay_events, lay_large
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,12 @@ class PostgresAdapter:
         with self.admin() as admin, admin.cursor().copy(copy) as lines:
             for row in rows.to_pylist():
                 lines.write_row(list(row.values()))
+
+    def lay_rows(self, rows: Mapping[DataInterval, int]) -> Selection:
+        return lay_events(self.lay, rows)
+
+    def lay_much(self) -> Selection:
+        return lay_large(self.lay, 20_000)
 
     def make(self, name: str, columns: Mapping[str, str]) -> None:
         """An empty table with columns of those types."""
@@ -70,7 +79,7 @@ class PostgresAdapter:
         )
         return Postgres(connection.connect, connection.uri, self._name, self.schema, self.tables)
 
-    def running(self) -> list[str]:
+    def held(self) -> list[str]:
         """The sessions of this source that the server has, whatever they do."""
         with self.admin() as admin:
             found = admin.execute(

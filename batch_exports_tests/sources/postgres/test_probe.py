@@ -64,7 +64,7 @@ def test_all_is_well(postgres: PostgresAdapter) -> None:
         ("rows", "passed"),
     ]
     assert "the first 60 rows" in results[-1].finding.text
-    assert postgres.running() == []
+    assert postgres.held() == []
 
 
 def test_a_query(postgres: PostgresAdapter) -> None:

@@ -11,8 +11,9 @@ from batch_exports.models.declared_query import declared_query
 from batch_exports.sources.source import Selection
 from batch_exports.transform.filters import PropertyFilter, RowFilter
 from batch_exports_tests.sources.events import START, event, minutes, select, table
+from batch_exports_tests.sources.every_source import rows_of
 from batch_exports_tests.sources.postgres.adapter import PostgresAdapter
-from batch_exports_tests.sources.suite import assert_read, rows_of
+from batch_exports_tests.sources.suite import assert_read
 
 INSIDE = "inserted_at >= {data_interval_start} AND inserted_at < {data_interval_end}"
 # Names are those of the source's schema; what means something to libraries is the query's own.

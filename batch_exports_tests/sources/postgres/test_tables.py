@@ -21,9 +21,10 @@ from batch_exports_tests.sources.events import (
     select,
     table,
 )
+from batch_exports_tests.sources.every_source import rows_of
 from batch_exports_tests.sources.kinds import ALL_KINDS, KINDS, extremes
 from batch_exports_tests.sources.postgres.adapter import PostgresAdapter
-from batch_exports_tests.sources.suite import assert_read, rows_of
+from batch_exports_tests.sources.suite import assert_read
 
 
 def rename(postgres: PostgresAdapter, table: str, column: str, to: str) -> None:
