@@ -14,6 +14,7 @@ from batch_exports.cli_backfill import backfill
 from batch_exports.cli_exports import errors_told, exports_known
 from batch_exports.cli_pause import pause, resume
 from batch_exports.cli_plan import plan
+from batch_exports.cli_verify import verify
 from batch_exports.local import parts
 from batch_exports.probe import Result, Verdict
 
@@ -27,6 +28,7 @@ main.add_command(backfill)
 main.add_command(plan)
 main.add_command(pause)
 main.add_command(resume)
+main.add_command(verify)
 
 
 @main.group()

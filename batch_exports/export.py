@@ -27,7 +27,8 @@ class Export:
     where it `resolves` them. An export that loads what another
     one delivered has that one's asset in `loads_from`. What asks for its runs starts none in
     `no_run_windows`, nor after `pause_after` failures in a row (0: never pause). `recovery` is what
-    of it is asked for again.
+    of it is asked for again. Numbers of rows are unusual that are more than `volume_tolerance`
+    deviations from the median of past weeks; None where nobody asks.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Export:
     pause_after: int = 5
     no_run_windows: tuple[NoRunWindow, ...] = ()
     recovery: Recovery = field(default_factory=Recovery)
+    volume_tolerance: float | None = None
 
     @property
     def job_name(self) -> str:

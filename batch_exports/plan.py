@@ -74,8 +74,7 @@ def plan(found: Found, partition: str | None) -> Plan:
     one of the problems.
     """
     export = found.export
-    key = partition or _newest(export)
-    _check(export, key)
+    key = partition_of(export, partition)
     interval = export.interval(key)
     problems: list[str] = []
 
@@ -109,6 +108,13 @@ def _look_at_destination(found: Found, interval: DataInterval) -> tuple[Planned,
         destination: Destination = export.destination(resources)
         planned = _PLANS[type(destination)](destination, interval)
         return planned, destination.recorded([interval]).get(interval)
+
+
+def partition_of(export: Export, partition: str | None) -> str:
+    """The one of this key; without one the newest that may be read. Raises `ConfigurationError`."""
+    key = partition or _newest(export)
+    _check(export, key)
+    return key
 
 
 def _newest(export: Export) -> str:

@@ -142,6 +142,16 @@ def test_a_run_of_several_partitions_records_each(deployment: Deployment) -> Non
     assert statuses(deployment, "row_count") == {KEY: "SUCCEEDED", NEXT: "SUCCEEDED"}
 
 
+def test_a_run_of_the_same_partitions_records_each_again(deployment: Deployment) -> None:
+    deployment.define("partitions_per_run: 24", 'end: "2026-11-02"')
+    deployment.put_events("a", {"uuid": "twin"}, {"uuid": "twin"}, {"hour": 1.5})
+    assert deployment.run_range(KEY, NEXT).success
+    assert statuses(deployment, "keys") == {KEY: "FAILED", NEXT: "SUCCEEDED"}
+    deployment.put_events("a", {"uuid": "one"}, {"uuid": "two"}, {"hour": 1.5})
+    assert deployment.run_range(KEY, NEXT).success
+    assert statuses(deployment, "keys") == {KEY: "SUCCEEDED", NEXT: "SUCCEEDED"}
+
+
 def test_a_run_without_a_partition_says_so(deployment: Deployment) -> None:
     """As the UI's "Execute all" starts one."""
     deployment.define()

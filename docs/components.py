@@ -18,6 +18,7 @@ from batch_exports.components.redshift_connection import RedshiftConnection, Tem
 from batch_exports.components.redshift_stage import AuthorizationModel, StageModel
 from batch_exports.components.s3_batch_export import S3BatchExport
 from batch_exports.components.s3_connection import S3Connection
+from batch_exports.components.volume import VolumeModel
 from batch_exports.components.warehouse_table_source import WarehouseTableSource
 from batch_exports.components.yaml_component import YamlComponent, YamlModel
 from docs.fields import field_table, paragraphs
@@ -76,6 +77,8 @@ the next begins: in the example, that of Friday 06:30 lasts until Monday 06:30.
 `timezone`. More in [schedules](../howto/schedules.md).
 
 {_mapping("no_run_windows", NoRunWindowModel)}
+
+{_mapping("volume", VolumeModel)}
 
 {_export(S3BatchExport)}
 

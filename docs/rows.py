@@ -6,7 +6,14 @@ from typing import get_args
 
 import pyarrow as pa
 
-from batch_exports.checks import CHECKS, CHECKS_OF_MERGES, CHECKS_OF_RESOLVED, CHECKS_OF_SYNCS
+from batch_exports.checks import (
+    CHECKS,
+    CHECKS_OF_MERGES,
+    CHECKS_OF_RESOLVED,
+    CHECKS_OF_SYNCS,
+    CHECKS_OF_VOLUME,
+    ON_DEMAND,
+)
 from batch_exports.components.event_filters import PropertyFilterModel
 from batch_exports.destinations.postgres import types as postgres_types
 from batch_exports.destinations.redshift import types as redshift_types
@@ -90,6 +97,8 @@ def checks() -> str:
             **CHECKS_OF_MERGES,
             **CHECKS_OF_RESOLVED,
             **CHECKS_OF_SYNCS,
+            **CHECKS_OF_VOLUME,
+            **ON_DEMAND,
         }.items()
     ]
     rules = [(r.name, m.name) for m in MODELS.values() for r in m.rules]
@@ -101,8 +110,8 @@ def checks() -> str:
     return f"""
 # Checks
 
-Every export has these asset checks. Each is run for a partition right after its delivery, can be
-run alone in the Dagster UI, and reads the destination anew.
+Every export has these asset checks. Each but `content` is run for a partition right after its
+delivery. Each can be run alone in the Dagster UI, and reads the destination anew.
 
 {table(("check", "passes when"), rows)}
 
@@ -121,6 +130,8 @@ run alone in the Dagster UI, and reads the destination anew.
 - `cycles` belongs to exports with a `resolved_view`, and tells of all intervals together.
 - `values` warns where values were replaced, and fails where rows were rejected: see
   [rejects](../howto/rejects.md).
+- `volume` belongs to exports with a field `volume`, and `content` is run when somebody asks for it:
+  see [watching](../howto/watching.md).
 {of_rules}
 
 A failed check marks the partition; the delivery stays as it is. A partition that was never

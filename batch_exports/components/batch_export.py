@@ -16,7 +16,7 @@ from batch_exports.automation.load_sensor import build_load_sensor
 from batch_exports.automation.partitions import build_partitions
 from batch_exports.automation.recovery import Recovery
 from batch_exports.automation.schedules import build_schedule
-from batch_exports.checks import build_checks
+from batch_exports.checks import build_checks, deliveries_of
 from batch_exports.components.columns import column_lineage, column_schema
 from batch_exports.components.custom_model import find_model
 from batch_exports.components.description import describe
@@ -26,6 +26,7 @@ from batch_exports.components.no_run_window import NoRunWindowModel, no_run_wind
 from batch_exports.components.recovery_fields import read_recovery, refuse_append
 from batch_exports.components.references import find
 from batch_exports.components.source import Source
+from batch_exports.components.volume import VolumeModel
 from batch_exports.components.yaml_component import YamlComponent
 from batch_exports.destinations.delivery import Destination
 from batch_exports.errors import ConfigurationError
@@ -112,6 +113,11 @@ class BatchExport(YamlComponent):
     verify: Literal["standard", "deep"] = Field(
         "standard", description="deep: the row_count check reads every landed row."
     )
+    volume: VolumeModel | None = Field(
+        None,
+        description="Whether each interval has as many rows as the same time of past weeks: "
+        "{} or {tolerance: ...}. Without it there is no such check.",
+    )
     partitions_per_run: int = Field(1, description="Intervals that a backfill gives to one run.")
     status: Literal["running", "stopped"] = Field(
         "running", description="Whether the schedule runs."
@@ -188,6 +194,8 @@ class BatchExport(YamlComponent):
         self.check_least("pause_after", 0)
         self.check_least("catch_up_runs", 1)
         self._check_origin()
+        if self.volume is not None:
+            self.volume.check()
         if self.load_from is None and self.model_name in MODELS:
             self.export()
 
@@ -214,7 +222,7 @@ class BatchExport(YamlComponent):
             schedule = build_schedule(export, f"{self.name}_job", running=self.status == "running")
         job = dg.define_asset_job(
             schedule.job_name,
-            selection=dg.AssetSelection.assets(export.key),
+            selection=deliveries_of(export),
             tags={"batch_exports/export": self.name},
             description=f"Delivers partitions of {self.name} and checks them.",
         )
@@ -272,6 +280,7 @@ class BatchExport(YamlComponent):
             no_run_windows=no_run_windows(self.no_run_windows, self.timezone),
             pause_after=self.pause_after,
             recovery=self._recovery,
+            volume_tolerance=self.volume.tolerance if self.volume else None,
         )
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from batch_exports.checks import CHECKS, CHECKS_OF_MERGES
+from batch_exports.checks import CHECKS, CHECKS_OF_MERGES, ON_DEMAND
 from batch_exports.definitions import load_definitions
 from batch_exports.local.postgres_server import Server
 from batch_exports.models import EVENTS
@@ -181,7 +181,8 @@ def test_each_has_its_checks_its_job_and_its_schedule(demo: dg.Definitions) -> N
         dg.AssetCheckKey(MERGED_IDS, "cycles"),
         dg.AssetCheckKey(IDENTIFIES_BACK, "source_rows"),
     }
-    usual = {dg.AssetCheckKey(asset, name) for asset in assets for name in CHECKS}
+    names = (*CHECKS, *ON_DEMAND)
+    usual = {dg.AssetCheckKey(asset, name) for asset in assets for name in names}
     assert keys == usual | merged | others
     for name in (key.path[-1] for key in assets):
         schedule = demo.resolve_schedule_def(f"{name}_schedule")

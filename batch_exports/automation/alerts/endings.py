@@ -140,12 +140,19 @@ def _endings(
         failed = [] if failure is None else [key for key in partitions if key not in {*delivered}]
         if failure and not failed and len(exports) == 1:
             failed, well = partitions, []  # delivered, and then a check could not be made
-        checks = [
-            result
+        evaluations = [
+            each.asset_check_evaluation_data
             for each in told
             if each.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
             and _asset_key(each) == export.key
-            for result in _results(each.asset_check_evaluation_data, partitions)
+        ]
+        told_each = {each.check_name for each in evaluations if each.partition}
+        checks = [
+            result
+            for each in evaluations
+            # Of a run of several partitions, the check's own result is beside those of each.
+            if each.partition or each.check_name not in told_each
+            for result in _results(each, partitions)
         ]
         found.append(
             Ending(

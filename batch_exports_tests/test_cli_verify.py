@@ -1,0 +1,68 @@
+"""The command `verify` as a user types it: what differs is named, and kept for the UI."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from batch_exports.cli import main
+from batch_exports_tests.checks.evaluations import last, metadata_of
+from batch_exports_tests.deployment import KEY, Deployment, check_key
+
+NEXT = "2026-11-01-01:00"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+
+
+def verify(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["verify", "events_archive", *words])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+def test_files_that_somebody_changed(deployment: Deployment) -> None:
+    deployment.define("file_format: jsonlines", "compression: none", "partitions_per_run: 24")
+    deployment.put_events("a", {}, {}, {"hour": 1.5})
+    assert deployment.run_range(KEY, NEXT, checked=False).success
+    both = ("--from", "2026-11-01", "--to", "2026-11-01T02:00")
+    code, said = verify(*both)
+    assert code == 0, said
+    assert said.splitlines()[0].startswith(f"ok       {KEY}  As it was delivered. Compared: 1 data")
+    assert said.splitlines()[-1] == "2 of 2 partitions are as they were delivered."
+
+    client, bucket = deployment.server.client(), deployment.bucket
+    data = next(key for key in deployment.objects() if "manifest" not in key)
+    body = client.get_object(Bucket=bucket, Key=data)["Body"].read()
+    client.put_object(Bucket=bucket, Key=data, Body=body.replace(b"someone", b"another"))
+    code, said = verify(*both)
+    assert code == 1
+    assert said.splitlines()[0].startswith(f"DIFFERS  {KEY}  {data} has the ETag")
+    assert said.splitlines()[1].startswith(f"ok       {NEXT}")
+    with dg.DagsterInstance.get() as instance:
+        told = last(instance, check_key("content"))
+    assert (told[KEY].passed, told[NEXT].passed) == (False, True)
+    assert metadata_of(told[KEY])["differences"] == 1
+
+    client.delete_object(Bucket=bucket, Key=data)
+    code, said = verify("--partition", KEY)
+    assert code == 1
+    assert f"{data} is in the manifest, and not in the bucket." in said
+
+
+def test_what_was_never_delivered_and_what_cannot_be(deployment: Deployment) -> None:
+    deployment.define()
+    deployment.put_events("a", {})
+    code, said = verify("--partition", KEY)
+    assert code == 1
+    assert "Nothing was delivered" in said
+    assert verify("--partition", KEY, "--from", "2026-11-01")[0] == 2
+    assert "has no partition '2026-10-31-00:00'" in verify("--partition", "2026-10-31-00:00")[1]
+    assert (
+        "lies within an interval" in verify("--from", "2026-11-01T00:30", "--to", "2026-11-02")[1]
+    )
