@@ -23,19 +23,20 @@ def verify(export: str, partition: str | None, start: str | None, end: str | Non
     All of it is read again; nothing is changed. The check `content` in the Dagster UI shows what
     was found of each partition. Exit with 1 if anything differs.
     """
+    if (start is None) != (end is None) or (partition and start):
+        raise click.UsageError("Give --partition, or both --from and --to.")
     import dagster as dg
 
     from batch_exports import demo, lookup
     from batch_exports.content_report import verify_each
-    from batch_exports.definitions import load_definitions
 
     with exports_known():
-        found = lookup.find_export(export)
+        found, definitions = lookup.find_export_among_all(export)
         keys = _keys(found.export, partition, start, end)
         demo.settle_dagster()
         differ = 0
         with dg.DagsterInstance.get() as instance:
-            for key, told in verify_each(instance, load_definitions(), found, keys):
+            for key, told in verify_each(instance, definitions, found, keys):
                 differ += not told.passed
                 verdict = "ok" if told.passed else "DIFFERS"
                 click.echo(f"{verdict:<8} {key}  {told.description}")
@@ -47,9 +48,7 @@ def _keys(export: "Export", partition: str | None, start: str | None, end: str |
     from batch_exports.backfills.bounds import keys_within, read_bounds
     from batch_exports.plan import partition_of
 
-    if start is None and end is None:
+    if start is None or end is None:
         return [partition_of(export, partition)]
-    if partition is not None or start is None or end is None:
-        raise click.UsageError("Give --partition, or both --from and --to.")
     bounds = read_bounds(export.partitions, start, end, datetime.now(UTC))
     return keys_within(export.partitions, bounds)

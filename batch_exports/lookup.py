@@ -50,15 +50,21 @@ class Found:
 
 def find_export(name: str) -> Found:
     """Raises `ConfigurationError` for a name that no export has, and what loading raises."""
+    return find_export_among_all(name)[0]
+
+
+def find_export_among_all(name: str) -> tuple[Found, dg.Definitions]:
+    """The export, and all that was loaded to find it. Raises as `find_export`."""
     tree = component_tree()
-    exports = {found.export.name: found for found in find_exports(tree, load_definitions(tree))}
+    definitions = load_definitions(tree)
+    exports = {found.export.name: found for found in find_exports(tree, definitions)}
     if name not in exports:
         raise ConfigurationError(
             "export",
             f"there is no export {name!r}.",
             remedy=f"There is: {', '.join(sorted(exports)) or 'none'}.",
         )
-    return exports[name]
+    return exports[name], definitions
 
 
 def find_exports(tree: dg.ComponentTree, definitions: dg.Definitions) -> list[Found]:

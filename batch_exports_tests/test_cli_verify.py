@@ -26,7 +26,7 @@ def verify(*words: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def test_files_that_somebody_changed(deployment: Deployment) -> None:
+def test_what_somebody_changed_is_named(deployment: Deployment) -> None:
     deployment.define("file_format: jsonlines", "compression: none", "partitions_per_run: 24")
     deployment.put_events("a", {}, {}, {"hour": 1.5})
     assert deployment.run_range(KEY, NEXT, checked=False).success
@@ -40,10 +40,13 @@ def test_files_that_somebody_changed(deployment: Deployment) -> None:
     data = next(key for key in deployment.objects() if "manifest" not in key)
     body = client.get_object(Bucket=bucket, Key=data)["Body"].read()
     client.put_object(Bucket=bucket, Key=data, Body=body.replace(b"someone", b"another"))
-    code, said = verify(*both)
+    code, said = verify(*both[:-1], "2026-11-01T03:00")
     assert code == 1
-    assert said.splitlines()[0].startswith(f"DIFFERS  {KEY}  {data} has the ETag")
-    assert said.splitlines()[1].startswith(f"ok       {NEXT}")
+    first, second, third, last_line = said.splitlines()
+    assert first.startswith(f"DIFFERS  {KEY}  {data} has the ETag")
+    assert second.startswith(f"ok       {NEXT}")
+    assert third.startswith("DIFFERS  2026-11-01-02:00  Nothing was delivered")
+    assert last_line == "1 of 3 partitions are as they were delivered."
     with dg.DagsterInstance.get() as instance:
         told = last(instance, check_key("content"))
     assert (told[KEY].passed, told[NEXT].passed) == (False, True)
@@ -55,14 +58,7 @@ def test_files_that_somebody_changed(deployment: Deployment) -> None:
     assert f"{data} is in the manifest, and not in the bucket." in said
 
 
-def test_what_was_never_delivered_and_what_cannot_be(deployment: Deployment) -> None:
-    deployment.define()
-    deployment.put_events("a", {})
-    code, said = verify("--partition", KEY)
-    assert code == 1
-    assert "Nothing was delivered" in said
-    assert verify("--partition", KEY, "--from", "2026-11-01")[0] == 2
-    assert "has no partition '2026-10-31-00:00'" in verify("--partition", "2026-10-31-00:00")[1]
-    assert (
-        "lies within an interval" in verify("--from", "2026-11-01T00:30", "--to", "2026-11-02")[1]
-    )
+def test_a_partition_or_bounds() -> None:
+    done = CliRunner().invoke(main, ["verify", "events_archive", "--from", "2026-11-01"])
+    assert done.exit_code == 2
+    assert "Give --partition, or both --from and --to." in done.output

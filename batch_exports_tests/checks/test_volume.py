@@ -6,11 +6,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from batch_exports.checks.registry import checks_of
 from batch_exports.checks.volume import usual_rows
 from batch_exports.components.errors import InvalidComponent
 from batch_exports_tests import deployment as deployments
+from batch_exports_tests.automation.scheduled import make_export
 from batch_exports_tests.checks.evaluations import metadata_of
-from batch_exports_tests.deployment import ASSET, Deployment
+from batch_exports_tests.deployment import Deployment
 
 NEVER = [0] * 8
 WEEKS = ["2026-08-02", "2026-08-09", "2026-08-16", "2026-08-23", "2026-08-30"]
@@ -95,16 +97,14 @@ def test_weeks_of_a_real_export(deployment: Deployment, monkeypatch: pytest.Monk
     assert "Nothing was delivered" in (never.description or "")
 
 
-def test_nobody_who_did_not_ask_has_the_check(deployment: Deployment) -> None:
-    deployment.define()
-    names = {key.name for key in deployment.definitions.resolve_asset_graph().asset_check_keys}
-    assert "volume" not in names
-    deployment.define("volume: {tolerance: 5}")
-    graph = deployment.definitions.resolve_asset_graph()
-    assert dg.AssetCheckKey(ASSET, "volume") in graph.asset_check_keys
+def test_nobody_who_did_not_ask_has_the_check() -> None:
+    assert "volume" not in checks_of(make_export())
+    asked = make_export(volume={"tolerance": 5})
+    assert "volume" in checks_of(asked)
+    assert asked.volume_tolerance == 5
 
 
-@pytest.mark.parametrize("tolerance", ["0", "-1", ".nan", ".inf", "much"])
-def test_a_tolerance_that_is_none_is_refused(deployment: Deployment, tolerance: str) -> None:
-    with pytest.raises(InvalidComponent, match=r"volume(: |\.)+tolerance"):
-        deployment.define(f"volume: {{tolerance: {tolerance}}}")
+@pytest.mark.parametrize("tolerance", [0, -1, float("nan"), float("inf")])
+def test_a_tolerance_that_is_none_is_refused(tolerance: float) -> None:
+    with pytest.raises(InvalidComponent, match=r"volume.tolerance: .* is no tolerance"):
+        make_export(volume={"tolerance": tolerance})

@@ -14,6 +14,8 @@ from batch_exports.cli import main
 from batch_exports.components.errors import InvalidComponent
 from batch_exports.interval import DataInterval
 from batch_exports.local.seaweedfs import Server
+from batch_exports.lookup import find_export
+from batch_exports.verification import verify
 from batch_exports_tests.deployment import CONNECTION, LAKE, START, errors_of, load
 from batch_exports_tests.destinations.http.place import identifies
 from batch_exports_tests.destinations.http.receiver import KEY, Receiver, answers
@@ -106,6 +108,17 @@ def test_a_partition_is_delivered_and_checked(define: Define, receiver: Receiver
     assert told["dagster/partition_row_count"].value == 50
     assert told["dagster/uri"].value == f"{receiver.address}/v1/batch"
     assert KEY not in str(told)
+
+
+def test_what_arrived_is_not_said_to_be_verified(define: Define) -> None:
+    assert run(define(identifies(["one", "two"], HOUR))).success
+    found = find_export("users_out")
+    with found.resources(found.export.destination_resources) as resources:
+        destination = found.export.destination(resources)
+        verified = verify(destination, HOUR, lambda: pytest.fail("the source is not needed"))
+    assert verified.problems == ()
+    assert verified.rows is None
+    assert "what arrived cannot be asked for" in verified.compared
 
 
 def test_deletes_are_seen(define: Define, receiver: Receiver) -> None:
