@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore.session import get_session
+from botocore.validate import ParamValidator
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.instance.ref import InstanceRef
 from dagster_aws.ecs import EcsRunLauncher
@@ -74,6 +76,13 @@ def test_ecs_runs_the_commands_of_compose() -> None:
         service = services[container["name"]]
         assert container["command"] == service["command"]
         assert container["healthCheck"]["command"] == service["healthcheck"]["test"]
+
+
+def test_ecs_takes_the_task_definition() -> None:
+    """By the API's own description, which the AWS SDK brings."""
+    operation = get_session().get_service_model("ecs").operation_model("RegisterTaskDefinition")
+    found = ParamValidator().validate(task_definition(), operation.input_shape)
+    assert not found.has_errors(), found.generate_report()
 
 
 def test_helm_has_the_limits_of_ecs() -> None:
