@@ -21,9 +21,10 @@ demo: $(READY)
 ui: $(READY)
 	@$(BIN)/batch-exports ui
 
+# One process more than there are processors: tests wait for servers as well.
 test: $(READY)
 	@$(BIN)/python -m batch_exports_tests.browser.install
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
 
 # The suite of all destinations against a cluster of your own, which REDSHIFT_* variables name:
 # see CONTRIBUTING.md.
@@ -51,6 +52,9 @@ lock: $(UV)
 	$(UV) lock --upgrade --quiet
 	$(UV) export --quiet --format requirements-txt --all-groups --all-extras --no-emit-project \
 		--no-header --no-annotate --output-file requirements.lock
+	$(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --universal \
+		--python-version 3.11 --extra clickhouse --constraint requirements.lock \
+		--output-file deploy/requirements.lock pyproject.toml deploy/requirements.in
 
 clean:
 	-$(BIN)/batch-exports local down

@@ -100,7 +100,7 @@ def test_the_image_has_versions_that_were_tested() -> None:
     )
     names = {pin.partition("==")[0] for pin in tested}
     other = [pin for pin in image if pin not in tested and pin.partition("==")[0] in names]
-    assert image and not other, f"{other}: run the command that heads deploy/requirements.in"
+    assert image and not other, f"{other}: run make lock"
 
 
 def task_definition() -> Any:
