@@ -56,7 +56,7 @@ def table(model: Model, rows: Iterable[dict[str, Any]]) -> pa.Table:
 
 @cache
 def large(rows: int) -> pa.Table:
-    """Events of about 1,600 bytes each that hardly compress, all within the first hour."""
+    """Events of about 3,000 bytes each that hardly compress, all within the first hour."""
     chance = random.Random(1)
     return table(
         EVENTS,
@@ -64,7 +64,7 @@ def large(rows: int) -> pa.Table:
             event(
                 number,
                 inserted_at=START + TICK * number,
-                properties=json.dumps({"noise": chance.randbytes(700).hex()}),
+                properties=json.dumps({"noise": chance.randbytes(1400).hex()}),
             )
             for number in range(rows)
         ),

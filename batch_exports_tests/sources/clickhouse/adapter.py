@@ -66,7 +66,7 @@ class ClickHouseAdapter:
         return lay_events(self.lay, rows)
 
     def lay_much(self) -> Selection:
-        return lay_large(self.lay, 20_000)
+        return lay_large(self.lay, 10_000)
 
     def source(self, port: int | None = None) -> ClickHouse:
         return ClickHouse(address(self.server, self.database, port), "clickhouse", TEAM_ID)

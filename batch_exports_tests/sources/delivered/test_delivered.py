@@ -19,7 +19,6 @@ from batch_exports_tests.sources.delivered.deliveries import HALVES, SELECTION, 
     ("file_format", "compression"),
     [
         ("parquet", "zstd"),
-        ("parquet", "brotli"),
         ("jsonlines", "none"),
         ("jsonlines", "gzip"),
         ("jsonlines", "brotli"),

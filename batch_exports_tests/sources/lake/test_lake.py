@@ -120,16 +120,6 @@ def test_any_interval_and_filter(membership: str, folder: Path) -> None:
         assert uuids(source, selection, interval) == expected
 
 
-@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.jsonl.gz", "a.jsonl.zst"])
-def test_intervals_are_half_open_to_the_microsecond(name: str, tmp_path: Path) -> None:
-    tick = timedelta(microseconds=1)
-    moments = [START - tick, START, START + tick, START + timedelta(hours=1) - tick]
-    rows = [event(0, uuid=str(at), inserted_at=moment) for at, moment in enumerate(moments)]
-    put(tmp_path, name, [*rows, event(60)])
-    assert uuids(lake(tmp_path), select(), minutes(0, 60)) == ["1", "2", "3"]
-    assert uuids(lake(tmp_path), select(), DataInterval(START, START + tick)) == ["1"]
-
-
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl"])
 def test_derived_and_optional_columns(name: str, tmp_path: Path) -> None:
     properties = ['{"$set":{"b":1.10,"a":2},"$set_once":null,"$ip":"::1"}', "{}", "[1]", None]
@@ -151,19 +141,6 @@ def test_a_column_of_its_own_is_not_derived(name: str, tmp_path: Path) -> None:
     else:
         path.write_text(line(event(0, ip="of its own")))
     assert read(lake(tmp_path), select("uuid", "ip"), minutes(0, 60))[0]["ip"] == "of its own"
-
-
-def test_leaving_early_closes_the_files(folder: Path) -> None:
-    source, held = lake(folder), open_files(folder)
-    for interval in (minutes(0, 60), minutes(120, 160), minutes(160, 200)):
-        with source.read(select(), interval) as batches:
-            assert batches.read_next_batch().num_rows
-        assert open_files(folder) == held == []
-
-
-def open_files(folder: Path) -> list[str]:
-    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    return [str(link.readlink()) for link in links if str(folder) in str(link.readlink())]
 
 
 def test_files_are_told_with_their_sizes(source: Lake) -> None:

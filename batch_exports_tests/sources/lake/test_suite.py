@@ -39,7 +39,7 @@ class LakeAdapter:
         return lay_events(self.lay, rows)
 
     def lay_much(self) -> Selection:
-        return lay_large(self.lay, 2_000)
+        return lay_large(self.lay, 1_000)
 
     def source(self) -> Lake:
         return Lake(fs.LocalFileSystem(), str(self.root), shown_as="lake:")

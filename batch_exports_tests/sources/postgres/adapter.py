@@ -42,7 +42,7 @@ class PostgresAdapter:
         return lay_events(self.lay, rows)
 
     def lay_much(self) -> Selection:
-        return lay_large(self.lay, 20_000)
+        return lay_large(self.lay, 10_000)
 
     def make(self, name: str, columns: Mapping[str, str]) -> None:
         """An empty table with columns of those types."""

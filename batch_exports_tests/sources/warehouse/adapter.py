@@ -12,7 +12,7 @@ from batch_exports.sources.warehouse import WarehouseTable
 from batch_exports_tests.sources.events import HOUR
 from batch_exports_tests.sources.warehouse.places import ALL, Place
 
-_COLUMNS = "id INTEGER, email VARCHAR(100), note VARCHAR(2000)"
+_COLUMNS = "id INTEGER, email VARCHAR(100), note VARCHAR(5000)"
 
 
 @dataclass
@@ -32,15 +32,15 @@ class WarehouseAdapter:
         self.place.make(_COLUMNS)
         source = self.source()
         for interval, many in rows.items():
-            for _ in range(many):
-                self._insert(f"SELECT {next(self._numbers)}, 'é@x.org', 'a'")
+            if new := [f"({next(self._numbers)}, 'é@x.org', 'a')" for _ in range(many)]:
+                self._insert(f"VALUES {', '.join(new)}")
             source.count(ALL, interval)
         return ALL
 
     def lay_much(self) -> Selection:
-        self.place.make(_COLUMNS, "0, 'a@x.org', REPEAT('x', 1100)")
+        self.place.make(_COLUMNS, "0, 'a@x.org', REPEAT('x', 4500)")
         # 9 MB; of files, there is no more at once than a row group.
-        for doubled in range(10 if self.stage else 13):
+        for doubled in range(8 if self.stage else 11):
             self._insert(f"SELECT id + {2**doubled}, email, note FROM persons")
         self.source().count(ALL, HOUR)
         return ALL
