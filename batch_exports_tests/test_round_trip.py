@@ -1,26 +1,53 @@
-"""Persons that are exported to Redshift and synced back as identifies are the source's persons.
+"""Persons that are exported to Redshift and synced back as identifies are the source's persons,
+wherever these go.
 
 docs/howto/round-trip.md shows the same definitions.
 """
 
 import json
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
+import psycopg
 import pytest
 from psycopg import sql
 
 from batch_exports.local import seaweedfs
 from batch_exports.local.lake import lay_lake
+from batch_exports.local.postgres_server import Server
 from batch_exports.local.redshift.server import Emulator
 from batch_exports_tests.conftest import ROLE_ARN
 from batch_exports_tests.deployment import load
 
 PAGE = Path(__file__).parent.parent / "docs" / "howto" / "round-trip.md"
 DAYS = ("2026-11-01", "2026-11-02", "2026-11-03")
+# The same identifies in tables, where each record keeps its newest state.
+TABLES = """\
+---
+type: batch_exports.PostgresConnection
+attributes:
+  name: database
+  host: "{{ env.TEST_PG_HOST }}"
+  port: "{{ env.TEST_PG_PORT }}"
+  database: analytics
+  user: "{{ env.TEST_PG_USER }}"
+  password: {env: TEST_PG_PASSWORD}
+  ssl_root_cert: "{{ env.TEST_PG_ROOT }}"
+---
+type: batch_exports.PostgresBatchExport
+attributes: {name: back_to_postgres, source: persons_of_cluster, model: identifies, interval: day,
+  start: "2026-11-01", connection: database, schema: "{{ env.TEST_PG_SCHEMA }}"}
+---
+type: batch_exports.RedshiftBatchExport
+attributes: {name: back_to_redshift, source: persons_of_cluster, model: identifies, interval: day,
+  start: "2026-11-01", connection: cluster, schema: "{{ env.REDSHIFT_SCHEMA }}",
+  stage: {connection: archive, bucket_name: "{{ env.BUCKET }}", key_prefix: stage},
+  authorization: {role_arn: "{{ env.REDSHIFT_ROLE_ARN }}"}}
+"""
 
 
 @pytest.fixture
@@ -30,6 +57,8 @@ def definitions(
     bucket: str,
     redshift: Emulator,
     redshift_schema: str,
+    postgres_server: Server,
+    postgres_schema: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[dg.Definitions]:
     lay_lake(tmp_path / "lake")
@@ -52,12 +81,18 @@ def definitions(
         "REDSHIFT_ROOT_CERT": str(redshift.root_certificate),
         "REDSHIFT_SCHEMA": redshift_schema,
         "REDSHIFT_ROLE_ARN": ROLE_ARN,
+        "TEST_PG_HOST": postgres_server.host,
+        "TEST_PG_PORT": str(postgres_server.port),
+        "TEST_PG_USER": postgres_server.exporter.user,
+        "TEST_PG_PASSWORD": postgres_server.exporter.password,
+        "TEST_PG_ROOT": str(postgres_server.root_certificate),
+        "TEST_PG_SCHEMA": postgres_schema,
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     written = PAGE.read_text().split("```yaml\n")[1].split("```")[0]
     text = written.replace("  primary_key:", f"  state_schema: {state}\n  primary_key:")
-    yield load(tmp_path / "defs", {"a/defs.yaml": text}, monkeypatch)
+    yield load(tmp_path / "defs", {"a/defs.yaml": text.rstrip() + "\n" + TABLES}, monkeypatch)
 
 
 def test_persons_come_back(
@@ -65,10 +100,19 @@ def test_persons_come_back(
     tmp_path: Path,
     s3_server: seaweedfs.Server,
     bucket: str,
+    redshift: Emulator,
+    redshift_schema: str,
+    postgres_server: Server,
+    postgres_schema: str,
 ) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         for day in DAYS:
-            for name in ("persons_redshift", "persons_back"):
+            for name in (
+                "persons_redshift",
+                "persons_back",
+                "back_to_postgres",
+                "back_to_redshift",
+            ):
                 run = definitions.resolve_job_def(f"{name}_job").execute_in_process(
                     partition_key=day, instance=instance, raise_on_error=False
                 )
@@ -80,6 +124,11 @@ def test_persons_come_back(
     assert [len(rows) > 0 for rows in synced] == [True, True, True]
     assert {row["operation"] for rows in synced[1:] for row in rows} == {"insert", "update"}
     assert replayed(synced) == persons(tmp_path)
+    latest = {row["record_id"]: row for rows in synced for row in rows}
+    with postgres_server.connect() as connection:
+        assert in_table(connection, postgres_schema, sql.SQL("traits::text")) == latest
+    with redshift.connect() as connection:
+        assert in_table(connection, redshift_schema, sql.SQL("JSON_SERIALIZE(traits)")) == latest
     for prefix in ("stage", "unload"):
         assert "Contents" not in s3_server.client().list_objects_v2(Bucket=bucket, Prefix=prefix)
 
@@ -106,6 +155,23 @@ def replayed(synced: list[list[Any]]) -> dict[tuple[int, str], Any]:
         )
         known[traits["team_id"], row["user_id"]] = traits
     return known
+
+
+def in_table(connection: psycopg.Connection[Any], schema: str, traits: sql.SQL) -> dict[str, Any]:
+    """The records of a table of identifies, as JSON lines have them."""
+    statement = sql.SQL(
+        "SELECT record_id, operation, user_id, anonymous_id, email, {} AS traits, root, batch_id, "
+        "sent_at, data_interval_start FROM {}"
+    ).format(traits, sql.Identifier(schema, "identifies"))
+    cursor = connection.execute(statement)
+    names = [column.name for column in cursor.description or ()]
+    found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    for row in found:
+        row["traits"] = json.loads(row["traits"])
+        for name in ("sent_at", "data_interval_start"):
+            row[name] = f"{row[name].astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    assert len({row["record_id"] for row in found}) == len(found)
+    return {row["record_id"]: row for row in found}
 
 
 def persons(folder: Path) -> dict[tuple[int, str], Any]:
