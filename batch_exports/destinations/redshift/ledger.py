@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from batch_exports.destinations.delivery import Recorded
+from batch_exports.destinations.ledger_span import recorded_in
 from batch_exports.destinations.postgres.ledger import LEDGER
 from batch_exports.destinations.postgres.table import TableName, identifiers
 from batch_exports.interval import DataInterval
@@ -95,19 +96,7 @@ class Ledger:
         self, connection: psycopg.Connection[Any], intervals: Sequence[DataInterval]
     ) -> dict[DataInterval, Recorded]:
         """Those of the intervals that were delivered, by one query. There is at least one."""
-        statement = sql.SQL(
-            'SELECT interval_start, interval_end, "rows" + rejected, delivered_at FROM {} '
-            "WHERE table_name = %(table)s AND export = %(export)s "
-            "AND interval_start >= %(start)s AND interval_end <= %(end)s"
-        ).format(self.name.sql)
-        span = DataInterval(
-            min(each.start for each in intervals), max(each.end for each in intervals)
-        )
-        found = {
-            DataInterval.of(start, end): Recorded(rows, delivered_at.astimezone(UTC))
-            for start, end, rows, delivered_at in connection.execute(statement, self._values(span))
-        }
-        return {each: found[each] for each in intervals if each in found}
+        return recorded_in(connection, self.name, self.table, self.export, intervals)
 
     def other_exports(self, connection: psycopg.Connection[Any]) -> list[str]:
         """Those that have delivered to the table as well."""
