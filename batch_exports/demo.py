@@ -73,7 +73,7 @@ def run(tell: Callable[[str], None]) -> list[Row]:
     with dg.DagsterInstance.get() as instance:
         for found in find_exports(tree, definitions):
             export = found.export
-            job = definitions.resolve_job_def(f"{export.name}_job")
+            job = definitions.resolve_job_def(export.job_name)
             done = instance.get_materialized_partitions(export.key)
             keys = export.partitions.get_partition_keys()
             with found.resources(export.resources) as resources:

@@ -27,7 +27,7 @@ def under_way(instance: dg.DagsterInstance, export: Export) -> dict[str, str]:
     found = {
         key: f"backfill {backfill.backfill_id}"
         for backfill in ongoing(instance)
-        for key in undelivered(backfill, export.key, job_name_of(export))
+        for key in undelivered(backfill, export.key, export.job_name)
     }
     runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
     for run in runs:
@@ -39,12 +39,8 @@ def under_way(instance: dg.DagsterInstance, export: Export) -> dict[str, str]:
 def delivers(run: dg.DagsterRun, export: Export) -> bool:
     """Whether the export's asset is among those of a run; the export's own job has no other."""
     if run.asset_selection is None:
-        return run.job_name == job_name_of(export)
+        return run.job_name == export.job_name
     return export.key in run.asset_selection
-
-
-def job_name_of(export: Export) -> str:
-    return f"{export.name}_job"
 
 
 def keys_of(run: dg.DagsterRun, partitions: dg.TimeWindowPartitionsDefinition) -> Iterable[str]:

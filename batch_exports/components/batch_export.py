@@ -219,7 +219,7 @@ class BatchExport(YamlComponent):
             else:
                 find(context, _ANY_SOURCE, "source", export.source).check_export(export)
             asset = self._asset(export)
-            schedule = build_schedule(export, f"{self.name}_job", running=self.status == "running")
+            schedule = build_schedule(export, export.job_name, running=self.status == "running")
         job = dg.define_asset_job(
             schedule.job_name,
             selection=deliveries_of(export),

@@ -11,7 +11,12 @@ from batch_exports.components.column_names import check_column_names
 from batch_exports.components.merging import check_merge
 from batch_exports.components.redshift_connection import RedshiftConnection
 from batch_exports.components.redshift_session import RedshiftConnectionResource
-from batch_exports.components.redshift_stage import AuthorizationModel, StageModel, authorized
+from batch_exports.components.redshift_stage import (
+    AuthorizationModel,
+    StageModel,
+    authorized,
+    check_lent_keys,
+)
 from batch_exports.components.references import find
 from batch_exports.components.s3_connection import S3Connection, S3ConnectionResource
 from batch_exports.components.scaffolder import RedshiftBatchExportScaffolder
@@ -170,13 +175,7 @@ class RedshiftBatchExport(BatchExport):
                 "reads Parquet in its own region alone.",
                 remedy=f"Stage in a bucket in {cluster.region}.",
             )
-        if self.authorization is None and not (written.aws_access_key_id or written.role_arn):
-            raise ConfigurationError(
-                "authorization",
-                f"it is missing, and the connection {stage.connection} has no keys of its own.",
-                remedy="Give {role_arn: ...} of a role that is associated with the cluster, or "
-                "{role_arn: default}.",
-            )
+        check_lent_keys(self.authorization, written)
         if self._keys_of != stage.connection:
             find(context, S3Connection, "authorization.connection", self._keys_of)
 

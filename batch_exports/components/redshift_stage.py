@@ -4,7 +4,7 @@ import re
 
 from pydantic import Field
 
-from batch_exports.components.s3_connection import S3ConnectionResource
+from batch_exports.components.s3_connection import S3Connection, S3ConnectionResource
 from batch_exports.components.yaml_component import YamlModel
 from batch_exports.destinations.redshift.authorization import (
     Authorization,
@@ -91,6 +91,18 @@ class AuthorizationModel(YamlModel):
                 f"{self.role_arn!r} is not the ARN of a role.",
                 remedy="Write it as arn:aws:iam::123456789012:role/name, or default.",
             )
+
+
+def check_lent_keys(authorization: AuthorizationModel | None, written: S3Connection) -> None:
+    """Without an authorization the cluster gets keys of the stage's connection, which must have
+    some. Raises `ConfigurationError`."""
+    if authorization is None and not (written.aws_access_key_id or written.role_arn):
+        raise ConfigurationError(
+            "authorization",
+            f"it is missing, and the connection {written.name} has no keys of its own.",
+            remedy="Give {role_arn: ...} of a role that is associated with the cluster, or "
+            "{role_arn: default}.",
+        )
 
 
 def authorized(

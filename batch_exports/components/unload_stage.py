@@ -5,7 +5,12 @@ from typing import Any
 import dagster as dg
 
 from batch_exports.components.redshift_connection import RedshiftConnection
-from batch_exports.components.redshift_stage import AuthorizationModel, StageModel, authorized
+from batch_exports.components.redshift_stage import (
+    AuthorizationModel,
+    StageModel,
+    authorized,
+    check_lent_keys,
+)
 from batch_exports.components.references import find
 from batch_exports.components.s3_connection import S3Connection, S3ConnectionResource
 from batch_exports.destinations.redshift.stage_area import StageArea
@@ -43,13 +48,7 @@ def check_unload_references(
             f"{stage.connection} is in {written.region}, the cluster in {cluster.region}.",
             remedy=f"Give a bucket in {cluster.region}.",
         )
-    if authorization is None and not (written.aws_access_key_id or written.role_arn):
-        raise ConfigurationError(
-            "authorization",
-            f"it is missing, and the connection {stage.connection} has no keys of its own.",
-            remedy="Give {role_arn: ...} of a role that is associated with the cluster, or "
-            "{role_arn: default}.",
-        )
+    check_lent_keys(authorization, written)
     find(context, S3Connection, "authorization.connection", keys_of(stage, authorization))
 
 

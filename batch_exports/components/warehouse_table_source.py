@@ -24,6 +24,7 @@ from batch_exports.components.unload_stage import (
     stage_area,
 )
 from batch_exports.destinations.postgres.table import TableName
+from batch_exports.destinations.redshift.names import folded
 from batch_exports.errors import ConfigurationError
 from batch_exports.export import Export
 from batch_exports.interval import Rhythm
@@ -141,12 +142,11 @@ class WarehouseTableSource(Source):
         """https://docs.aws.amazon.com/redshift/latest/dg/r_names.html"""
         for field in ("schema", "table", "state_schema"):
             name = getattr(self, "schema_name" if field == "schema" else field)
-            folded = "".join(letter.lower() if letter.isascii() else letter for letter in name)
-            if folded != name:
+            if folded(name) != name:
                 raise ConfigurationError(
                     field,
-                    f"{name!r} is {folded!r} to Redshift, which knows no capitals in names.",
-                    remedy=f"Write {folded}.",
+                    f"{name!r} is {folded(name)!r} to Redshift, which knows no capitals in names.",
+                    remedy=f"Write {folded(name)}.",
                 )
 
     def check_export(self, export: Export) -> None:
