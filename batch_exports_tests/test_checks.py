@@ -4,9 +4,12 @@ import json
 from typing import Any
 
 import dagster as dg
+import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from batch_exports.checks import CHECKS
+from batch_exports.checks import CHECKS, Examination, Outcome
+from batch_exports.checks.keys import check_keys
+from batch_exports.errors import Transient
 from batch_exports_tests.deployment import ASSET, KEY, Deployment, check_key
 
 LINES = ("file_format: jsonlines", "compression: none")
@@ -163,6 +166,31 @@ def test_a_run_without_a_partition_says_so(deployment: Deployment) -> None:
     assert told
     assert told.description == "The run has no partition to check."
     assert told.metadata["remedy"].value == "Materialize a partition: that checks it."
+
+
+@pytest.mark.parametrize(("failures", "told"), [(1, set(CHECKS)), (9, set(CHECKS) - {"keys"})])
+def test_one_that_cannot_be_made_out_keeps_back_none_of_the_others(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, failures: int, told: set[str]
+) -> None:
+    """All checks are one step: it is tried again, and tells what it could make out."""
+    left = iter([Transient("S3 is busy.", remedy="Wait.")] * failures)
+
+    def busy(it: Examination) -> Outcome:
+        if error := next(left, None):
+            raise error
+        return check_keys(it)
+
+    policy = dg.RetryPolicy(max_retries=1, delay=0.01)
+    monkeypatch.setattr("batch_exports.components.batch_export._RETRIES", policy)
+    monkeypatch.setattr("batch_exports.checks.registry.CHECKS", {**CHECKS, "keys": busy})
+    deployment.define()
+    deployment.put_events("a", {}, {})
+    result = deployment.run()
+    assert result.success == (failures == 1)
+    evaluations = result.get_asset_check_evaluations()
+    assert {e.check_name for e in evaluations if e.passed} == told
+    found = {name for name in CHECKS if statuses(deployment, name).get(KEY) == "SUCCEEDED"}
+    assert found == told
 
 
 def statuses(deployment: Deployment, name: str) -> dict[str, str]:

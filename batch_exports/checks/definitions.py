@@ -1,6 +1,6 @@
 """Checks as Dagster runs them, a partition at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
@@ -17,10 +17,33 @@ _JUST_DELIVERED = (
 
 def build_checks(
     export: Export, *, deep: bool, retry_policy: dg.RetryPolicy
-) -> Sequence[dg.AssetChecksDefinition]:
-    """One check definition each, so that each can be run alone."""
+) -> dg.AssetChecksDefinition:
+    """All checks in one step, since a step costs more than most checks; each can be run alone."""
     checks = {**checks_of(export), **ON_DEMAND}
-    return [_build(export, name, check, deep, retry_policy) for name, check in checks.items()]
+    specs = [
+        dg.AssetCheckSpec(
+            name,
+            asset=export.key,
+            description=check.__doc__,
+            partitions_def=export.partitions,
+        )
+        for name, check in checks.items()
+    ]
+
+    @dg.multi_asset_check(
+        name=f"{export.key.to_python_identifier()}_checks",
+        specs=specs,
+        can_subset=True,
+        description="Reads what was delivered anew, and compares it with the source.",
+        required_resource_keys=export.resources,
+        retry_policy=retry_policy,
+    )
+    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        asked = {key.name for key in context.selected_asset_check_keys}
+        selected = {name: check for name, check in checks.items() if name in asked}
+        yield from _results(context, export, selected, deep)
+
+    return check
 
 
 def deliveries_of(export: Export) -> dg.AssetSelection:
@@ -29,45 +52,37 @@ def deliveries_of(export: Export) -> dg.AssetSelection:
     return dg.AssetSelection.assets(export.key) - dg.AssetSelection.checks(*on_demand)
 
 
-def _build(
-    export: Export, name: str, examine: Check, deep: bool, retry_policy: dg.RetryPolicy
-) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=export.key,
-        name=name,
-        description=examine.__doc__,
-        partitions_def=export.partitions,
-        required_resource_keys=export.resources,
-        retry_policy=retry_policy,
-    )
-    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        keys = _partitions(context)
+def _results(
+    context: dg.AssetCheckExecutionContext,
+    export: Export,
+    checks: Mapping[str, Check],
+    deep: bool,
+) -> Iterator[dg.AssetCheckResult]:
+    """A result of each check; one that cannot be made out keeps back none of the others."""
+    keys = _partitions(context)
+    source, destination = export.reader(context.resources), export.destination(context.resources)
+    errors: list[Exception] = []
+    for name, check in checks.items():
         if name in ON_DEMAND and _delivers(context, export):
             outcomes = dict.fromkeys(keys, Outcome(True, _JUST_DELIVERED))
         else:
-            outcomes = _examined(context, export, examine, keys, deep)
+            try:
+                outcomes = {
+                    key: outcome_of(
+                        check,
+                        Examination(export, source, destination, export.interval(key), deep),
+                    )
+                    for key in keys
+                }
+            except Exception as error:  # such as Transient: the step is tried again
+                context.log.warning(f"{name} could not be made out: {error}")
+                errors.append(error)
+                continue
         if len(keys) > 1:
             report(context, export, name, outcomes)
-        return _combined(outcomes)
-
-    return check
-
-
-def _examined(
-    context: dg.AssetCheckExecutionContext,
-    export: Export,
-    examine: Check,
-    keys: Sequence[str],
-    deep: bool,
-) -> dict[str, Outcome]:
-    source = export.reader(context.resources)
-    destination = export.destination(context.resources)
-    return {
-        key: outcome_of(
-            examine, Examination(export, source, destination, export.interval(key), deep)
-        )
-        for key in keys
-    }
+        yield _combined(export, name, outcomes)
+    if errors:
+        raise errors[0]
 
 
 def _delivers(context: dg.AssetCheckExecutionContext, export: Export) -> bool:
@@ -86,11 +101,13 @@ def _partitions(context: dg.AssetCheckExecutionContext) -> list[str]:
     return list(context.partition_keys)
 
 
-def _combined(outcomes: Mapping[str, Outcome]) -> dg.AssetCheckResult:
+def _combined(export: Export, name: str, outcomes: Mapping[str, Outcome]) -> dg.AssetCheckResult:
     """One partition's outcome as it is; of several, whether all passed, and the first that fail."""
     if len(outcomes) == 1:
         only = next(iter(outcomes.values()))
         return dg.AssetCheckResult(
+            asset_key=export.key,
+            check_name=name,
             passed=only.passed,
             severity=only.severity,
             description=only.description,
@@ -101,6 +118,8 @@ def _combined(outcomes: Mapping[str, Outcome]) -> dg.AssetCheckResult:
         outcome.severity is dg.AssetCheckSeverity.WARN for outcome in failed.values()
     )
     return dg.AssetCheckResult(
+        asset_key=export.key,
+        check_name=name,
         passed=not failed,
         severity=dg.AssetCheckSeverity.WARN if warnings else dg.AssetCheckSeverity.ERROR,
         description=f"{len(outcomes) - len(failed)} of {len(outcomes)} partitions pass.",

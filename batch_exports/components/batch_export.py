@@ -228,7 +228,7 @@ class BatchExport(YamlComponent):
         )
         return dg.Definitions(
             assets=[asset],
-            asset_checks=build_checks(export, deep=self.verify == "deep", retry_policy=_RETRIES),
+            asset_checks=[build_checks(export, deep=self.verify == "deep", retry_policy=_RETRIES)],
             jobs=[job],
             schedules=[schedule],
             sensors=[_late_sensor(export, job)] if export.recovery.lookback else [],
