@@ -9,8 +9,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
+from dagster.components.core import load_defs
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
@@ -54,6 +56,19 @@ def _reaped(module: str, folder: Path) -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The file that takes longest comes first, so that no processor waits for it in the end."""
     items.sort(key=lambda item: "test_demo.py" not in item.nodeid)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _component_types_are_described_once() -> Iterator[None]:
+    """Dagster writes the UI's descriptions of all component types for each load anew."""
+    described = load_defs.get_library_json_enriched_defs(None).metadata
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            load_defs,
+            "get_library_json_enriched_defs",
+            lambda tree: dg.Definitions(metadata=described, component_tree=tree),
+        )
+        yield
 
 
 @pytest.fixture(scope="session")
