@@ -86,7 +86,6 @@ def bucket(s3_server: seaweedfs.Server) -> Iterator[str]:
     client = s3_server.client()
     client.create_bucket(Bucket=name)
     yield name
-    # Each bucket takes volumes, of which the server has not as many as there are tests.
     with suppress(ClientError):
         client.delete_bucket(Bucket=name)
 
