@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +20,7 @@ from batch_exports.destinations.s3.manifest import (
 )
 from batch_exports.destinations.s3.objects import open_lines, open_parquet, parquet_batches
 from batch_exports.errors import Terminal
+from batch_exports.transform.prefetch import prefetch
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -38,12 +40,12 @@ def inspect(
     """
     rows: int | None = 0
     problems: list[str] = []
-    for item in [*manifest.objects, *([manifest.rejects] if manifest.rejects else [])]:
+    for item in [*manifest.objects, *manifest.all_rejects]:
         found = _compare_head(client, bucket, item)
         if not found and deep:
             found = _compare_checksum(client, bucket, item)
         problems += found
-        if found or item is manifest.rejects:
+        if found or item in manifest.all_rejects:
             continue
         counted = _count_rows(client, bucket, item, manifest, deep=deep)
         rows = None if rows is None or counted is None else rows + counted
@@ -139,9 +141,11 @@ def _read_keys(
             with open_parquet(client, bucket, item.key) as file:
                 yield from parquet_batches(file, _BATCH_ROWS, key)
         else:
-            blocks = _line_blocks(client, bucket, item, manifest.compression)
             types = {column.name: column.type for column in manifest.columns}
-            yield from _read_line_keys(blocks, {name: types[name] for name in key})
+            # Decompression lets go of Python's lock: it goes on beside the decoding.
+            lines = _line_blocks(client, bucket, item, manifest.compression)
+            with prefetch(lines, ahead=1) as blocks:
+                yield from _read_line_keys(blocks, {name: types[name] for name in key})
 
 
 def _read_line_keys(blocks: Iterable[bytes], key: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
@@ -155,9 +159,7 @@ def _read_line_keys(blocks: Iterable[bytes], key: Mapping[str, str]) -> Iterator
     for block in blocks:
         rows = decoder.decode_lines(block)
         columns = [
-            pa.array(
-                [getattr(row, f"c{i}") for row in rows], pa.int64() if integer else pa.string()
-            )
+            pa.array(list(map(attrgetter(f"c{i}"), rows)), pa.int64() if integer else pa.string())
             for i, integer in enumerate(integers)
         ]
         yield pa.RecordBatch.from_arrays(columns, names=list(key))
