@@ -10,6 +10,7 @@ from typing import get_args
 
 import click
 
+from batch_exports.cli_approve import approve
 from batch_exports.cli_backfill import backfill
 from batch_exports.cli_exports import errors_told, exports_known
 from batch_exports.cli_pause import pause, resume
@@ -24,6 +25,7 @@ def main() -> None:
     """Product-analytics data, exported one data interval at a time."""
 
 
+main.add_command(approve)
 main.add_command(backfill)
 main.add_command(plan)
 main.add_command(pause)

@@ -1,4 +1,4 @@
-"""The check `content` of many partitions, run when somebody asks for it."""
+"""One check of many partitions, such as `content`, run when somebody asks for it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,6 +19,17 @@ _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_
 def verify_each(
     instance: dg.DagsterInstance, definitions: dg.Definitions, found: Found, keys: Sequence[str]
 ) -> Iterator[tuple[str, dg.AssetCheckEvaluation]]:
+    """What the check `content` finds of each partition, as `check_each` tells it."""
+    return check_each(instance, definitions, found, keys, CONTENT)
+
+
+def check_each(
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    found: Found,
+    keys: Sequence[str],
+    name: str,
+) -> Iterator[tuple[str, dg.AssetCheckEvaluation]]:
     """What the check finds of each partition; `keys` follow one another in time.
 
     Each is kept in the instance by then, as by a run of the check in the UI. One that was never
@@ -26,7 +37,7 @@ def verify_each(
     a run that fails.
     """
     _reach(found, keys[0])
-    check = dg.AssetCheckKey(found.export.key, CONTENT)
+    check = dg.AssetCheckKey(found.export.key, name)
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(
         asset_selection=set(), asset_check_selection={check}
     )
@@ -60,7 +71,7 @@ def _run(
         raise Terminal(
             f"The check of {keys[0]} to {keys[-1]} could not be made: "
             f"{failure.step_failure_data.error_display_string}",
-            remedy="Mend what it names, and verify them again.",
+            remedy="Mend what it names, and check them again.",
         )
     events = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     found = (each.get_dagster_event().asset_check_evaluation_data for each in events)

@@ -79,7 +79,7 @@ def run(tell: Callable[[str], None]) -> list[Row]:
             with found.resources(export.resources) as resources:
                 for number, key in enumerate(keys, start=1):
                     place = f"{export.name} {key} ({number} of {len(keys)})"
-                    row = _verified(export, resources, key) if key in done else None
+                    row = _verified(export, resources, instance, key) if key in done else None
                     if row is None:
                         tell(f"{place}: delivering")
                         row = _deliver(export, resources, job, instance, key)
@@ -89,19 +89,22 @@ def run(tell: Callable[[str], None]) -> list[Row]:
     return rows
 
 
-def _examination(export: Export, resources: Any, key: str) -> Examination:
+def _examination(
+    export: Export, resources: Any, instance: dg.DagsterInstance, key: str
+) -> Examination:
     return Examination(
         export,
         export.reader(resources),
         export.destination(resources),
         export.interval(key),
         deep=False,
+        instance=instance,
     )
 
 
-def _verified(export: Export, resources: Any, key: str) -> Row | None:
+def _verified(export: Export, resources: Any, instance: dg.DagsterInstance, key: str) -> Row | None:
     """The row of a partition that is delivered and still reconciles; None for any other."""
-    it = _examination(export, resources, key)
+    it = _examination(export, resources, instance, key)
     try:
         outcomes = [check(it) for check in checks_of(export).values()]
         row = _row(export, key, it, [_verdict(o.passed, o.severity) for o in outcomes])
@@ -128,7 +131,7 @@ def _deliver(
         problem = failure.step_failure_data.error_display_string
         checks = len(checks_of(export))
         return Row(export.name, key, 0, 0, None, 0, tuple(verdicts), checks, problem)
-    return _row(export, key, _examination(export, resources, key), verdicts)
+    return _row(export, key, _examination(export, resources, instance, key), verdicts)
 
 
 def _row(export: Export, key: str, it: Examination, verdicts: Sequence[Verdict]) -> Row:

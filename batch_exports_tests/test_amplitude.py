@@ -76,7 +76,7 @@ attributes:
   connection: warehouse
   schema: {schema}
 """
-CHECKS = {"row_count", "schema", "keys", "values"}
+CHECKS = {"row_count", "schema", "schema_drift", "keys", "values"}
 # The clock of the device is two minutes behind, and event_time is not adjusted.
 BREAKS_THE_RULE = event(
     1,

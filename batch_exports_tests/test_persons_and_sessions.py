@@ -6,6 +6,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from batch_exports.checks import CHECKS
 from batch_exports.local import seaweedfs
 from batch_exports.local.lake import lay_lake
 from batch_exports.local.person_schema import PERSONS
@@ -83,7 +84,7 @@ def test_every_version_lands_as_it_is(
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(tags=DAYS, instance=instance)
     checks = result.get_asset_check_evaluations()
-    assert {check.check_name for check in checks} == {"row_count", "schema", "keys", "values"}
+    assert {check.check_name for check in checks} == {*CHECKS}
     assert [check.description for check in checks if not check.passed] == []
 
     folder = download(s3_server, bucket, tmp_path / "landed")

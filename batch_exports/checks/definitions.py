@@ -70,7 +70,14 @@ def _results(
                 outcomes = {
                     key: outcome_of(
                         check,
-                        Examination(export, source, destination, export.interval(key), deep),
+                        Examination(
+                            export,
+                            source,
+                            destination,
+                            export.interval(key),
+                            deep,
+                            context.instance,
+                        ),
                     )
                     for key in keys
                 }

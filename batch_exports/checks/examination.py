@@ -27,13 +27,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Examination:
-    """What a check may look at."""
+    """What a check may look at. `instance` is Dagster's, which keeps what was approved."""
 
     export: Export
     source: Source
     destination: Destination
     interval: DataInterval
     deep: bool
+    instance: dg.DagsterInstance
 
     def source_keys(self) -> AbstractContextManager[pa.RecordBatchReader]:
         """Read anew by which keys the source knows the interval's rows, and in which versions."""

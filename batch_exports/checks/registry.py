@@ -9,6 +9,7 @@ from batch_exports.checks.keys import check_keys
 from batch_exports.checks.row_count import check_row_count
 from batch_exports.checks.rules import check_of_rule
 from batch_exports.checks.schema import check_schema
+from batch_exports.checks.schema_drift import check_schema_drift
 from batch_exports.checks.source_rows import check_source_rows
 from batch_exports.checks.values import check_values
 from batch_exports.checks.versions import check_versions
@@ -16,9 +17,11 @@ from batch_exports.checks.volume import check_volume
 from batch_exports.export import Export
 from batch_exports.models import IDENTIFIES
 
+SCHEMA_DRIFT = "schema_drift"
 CHECKS: Mapping[str, Check] = {
     "row_count": check_row_count,
     "schema": check_schema,
+    SCHEMA_DRIFT: check_schema_drift,
     "keys": check_keys,
     "values": check_values,
 }

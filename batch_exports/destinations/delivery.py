@@ -80,12 +80,13 @@ class Landed:
 class LandedColumns:
     """The columns found in the data, and in words how they differ from those expected.
 
-    `warnings` tell of columns that were knowingly left out.
+    `warnings` tell of columns that were knowingly left out, `required` which take no NULL.
     """
 
     types: Mapping[str, str]
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    required: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ def inspect_columns(
     ]
     names = {column.name for column in projection.columns}
     types = {name: type_ for name, type_ in found.items() if name in names}
-    return LandedColumns(types, (*lost, *type_problems), tuple(warnings))
+    required = frozenset(column.name for column in table.columns if column.required)
+    return LandedColumns(types, (*lost, *type_problems), tuple(warnings), required)
 
 
 def _unfilled(projection: Projection, table: ExistingTable) -> list[str]:

@@ -51,9 +51,14 @@ def cluster(
 
 def content(found: Found, key: str = KEY) -> Outcome:
     export = found.export
-    with found.resources(export.resources) as resources:
+    with (
+        found.resources(export.resources) as resources,
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
         source, destination = export.reader(resources), export.destination(resources)
-        it = Examination(export, source, destination, export.interval(key), deep=False)
+        it = Examination(
+            export, source, destination, export.interval(key), deep=False, instance=instance
+        )
         return outcome_of(check_content, it)
 
 

@@ -23,7 +23,7 @@ def read(
     interval: DataInterval,
 ) -> Generator[pa.RecordBatch, None, None]:
     """The interval's rows, with the source's columns that the selection needs."""
-    with _opened(filesystem, path) as stream:
+    with opened(filesystem, path) as stream:
         yield from read_lines(stream, where, selection, interval)
 
 
@@ -35,7 +35,7 @@ def count(
     interval: DataInterval,
 ) -> int:
     """Count the interval's rows in a pass of its own over the filtered members alone."""
-    with _opened(filesystem, path) as stream:
+    with opened(filesystem, path) as stream:
         return count_lines(stream, where, selection, interval)
 
 
@@ -44,12 +44,13 @@ def count_pieces(
 ) -> None:
     """Add the file's rows to the pieces of time that they lie in."""
     counted = Selection(selection.model, (), selection.membership, selection.filters)
-    with _opened(filesystem, path) as stream:
+    with opened(filesystem, path) as stream:
         for batch in read_lines(stream, where, counted, pieces.span):
             moments = batch.column(selection.membership)
             pieces.add(conform(moments, TIMESTAMP, selection.membership, where))
 
 
-def _opened(filesystem: fs.FileSystem, path: str) -> pa.NativeFile:
+def opened(filesystem: fs.FileSystem, path: str) -> pa.NativeFile:
+    """The file's lines as they are without compression."""
     codec = next((name for ending, name in _CODECS.items() if path.endswith(ending)), None)
     return filesystem.open_input_stream(path, compression=codec)

@@ -92,9 +92,22 @@ class Lake:
         with closing(self._batches([path], selection, ALWAYS)) as batches:
             return next(batches, None)
 
+    @property
+    def filesystem(self) -> fs.FileSystem:
+        return self._filesystem
+
     def files(self, model: Model) -> list[str]:
         """Paths of a model's files, in order. Raises `Terminal` where there is no folder of them,
         and for a file of no known kind."""
+        return [entry.path for entry in self._entries(model)]
+
+    def newest(self, model: Model) -> str | None:
+        """The path of the file that was written last; None where there is none. Raises as `files`
+        does."""
+        entries = self._entries(model)
+        return max(entries, key=lambda one: (one.mtime_ns or 0, one.path)).path if entries else None
+
+    def _entries(self, model: Model) -> list[fs.FileInfo]:
         name = folder_of(model)
         folder = f"{self._root}/{name}"
         with storage_errors(self.shown(folder)):
@@ -105,12 +118,12 @@ class Lake:
                     "the source's path.",
                 )
             entries = self._filesystem.get_file_info(fs.FileSelector(folder, recursive=True))
-        files = sorted(entry.path for entry in entries if entry.is_file)
-        visible = [path for path in files if not _is_hidden(path[len(folder) :])]
-        for path in visible:
-            if not path.endswith(tuple(_READERS)):
+        files = sorted((e for e in entries if e.is_file), key=lambda entry: entry.path)
+        visible = [entry for entry in files if not _is_hidden(entry.path[len(folder) :])]
+        for entry in visible:
+            if not entry.path.endswith(tuple(_READERS)):
                 raise Terminal(
-                    f"The lake's file {self.shown(path)} is of no known kind.",
+                    f"The lake's file {self.shown(entry.path)} is of no known kind.",
                     remedy=f"Files end in {', '.join(_READERS)}; one that is no data begins with "
                     ". or _.",
                 )
