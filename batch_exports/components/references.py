@@ -1,6 +1,7 @@
 """Components that refer to one another by name."""
 
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -32,11 +33,10 @@ def find(context: dg.ComponentLoadContext, kind: type[Named], field: str, name: 
 
     Raises `ConfigurationError` with the names that there are.
     """
-    known = context.component_tree.get_all_components(kind)
-    for component in known:
-        if component.name == name:
-            return component
-    names = ", ".join(sorted(component.name for component in known)) or "none"
+    known: dict[str, Named] = _by_name(context.component_tree, kind)
+    if name in known:
+        return known[name]
+    names = ", ".join(sorted(known)) or "none"
     # What a kind has in common with others of its sort, such as `Source`, ends all their names.
     types = [f"batch_exports.{one}" for one in COMPONENTS if one.endswith(kind.__name__)]
     raise ConfigurationError(
@@ -45,3 +45,9 @@ def find(context: dg.ComponentLoadContext, kind: type[Named], field: str, name: 
         remedy=f"There is: {names}. Correct the name, or define one with type: "
         f"{' or '.join(types)}.",
     )
+
+
+# To look through a tree takes time in proportion to its size, and each export of it looks.
+@lru_cache(maxsize=8)
+def _by_name(tree: dg.ComponentTree, kind: type[Named]) -> dict[str, Any]:
+    return {component.name: component for component in tree.get_all_components(kind)}
