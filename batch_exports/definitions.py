@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,11 +27,10 @@ _ANY_EXPORT: Any = BatchExport
 
 def component_tree() -> dg.ComponentTree:
     """What stands in the folder that BATCH_EXPORTS_DEFS names, else in that of the demo."""
-    folder = os.environ.get("BATCH_EXPORTS_DEFS")
-    root = Path(folder).expanduser().absolute() if folder else Path(__file__).parent / "defs"
+    root = _folder()
     if not root.is_dir():
         raise NotADirectoryError(
-            f"BATCH_EXPORTS_DEFS: {folder!r} is not a folder. Set it to the folder of your "
+            f"BATCH_EXPORTS_DEFS: {str(root)!r} is not a folder. Set it to the folder of your "
             "defs.yaml files."
         )
     return dg.ComponentTree.from_module(_module_of(root), project_root=root.parent)
@@ -62,6 +62,11 @@ def _sensors(tree: dg.ComponentTree, built: dg.Definitions) -> list[dg.SensorDef
     return [build_gap_sensor(exports, jobs), build_pause_sensor(exports)] if exports else []
 
 
+def _folder() -> Path:
+    folder = os.environ.get("BATCH_EXPORTS_DEFS")
+    return Path(folder).expanduser().absolute() if folder else Path(__file__).parent / "defs"
+
+
 def _module_of(folder: Path) -> ModuleType:
     """Dagster loads folders that are modules; this makes one of any folder."""
     module = ModuleType(_MODULE)
@@ -73,4 +78,12 @@ def _module_of(folder: Path) -> ModuleType:
 
 @dg.definitions
 def defs() -> dg.Definitions:
+    folder = _folder()
+    texts = sorted(folder.rglob("*.y*ml"))
+    return _loaded(folder, tuple((text, text.stat().st_mtime_ns) for text in texts))
+
+
+@cache
+def _loaded(folder: Path, texts: tuple[tuple[Path, int], ...]) -> dg.Definitions:
+    """Dagster asks for the definitions several times in a run, which is a process of its own."""
     return load_definitions()
