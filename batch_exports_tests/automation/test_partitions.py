@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import freeze_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -290,3 +291,10 @@ def test_half_open() -> None:
     found = intervals(partitions("day", "UTC", "2026-11-01", "2026-11-03"))
     edge = datetime(2026, 11, 2, tzinfo=UTC)
     assert [key for key, item in found.items() if item.start <= edge < item.end] == ["2026-11-02"]
+
+
+def test_what_today_is_changes_nothing() -> None:
+    """The rules of clocks are looked up in a year that may lie ahead of this machine's clock."""
+    with freeze_time(datetime(2025, 1, 1, tzinfo=UTC)):
+        cut = partitions("day", "Europe/Lisbon", "2024-12-30T02:30", offset="02:30")
+        assert list(intervals(cut)) == ["2024-12-30-02:30"]
