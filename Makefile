@@ -67,9 +67,12 @@ $(UV): requirements-uv.lock
 		--upgrade --target .uv --requirement requirements-uv.lock
 	@touch $(UV)
 
+# Compiled at once: each run is a process, which imports two thousand modules, and where Python may
+# not keep what it compiles (PYTHONDONTWRITEBYTECODE) that takes longer than the run.
 $(READY): $(UV) requirements.lock pyproject.toml
 	@echo "Setting up: installing pinned dependencies into .venv ..."
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q batch_exports
 	@touch $(READY)
