@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from batch_exports.automation.freshness_sensor import build_freshness_sensor
 from batch_exports.automation.gap_sensor import build_gap_sensor
 from batch_exports.automation.pause_sensor import build_pause_sensor
 from batch_exports.components.batch_export import BatchExport
@@ -59,7 +60,14 @@ def _sensors(tree: dg.ComponentTree, built: dg.Definitions) -> list[dg.SensorDef
     """Those that look at all exports."""
     exports = [component.export() for component in tree.get_all_components(_ANY_EXPORT)]
     jobs: list[Any] = list(built.jobs or ())
-    return [build_gap_sensor(exports, jobs), build_pause_sensor(exports)] if exports else []
+    if not exports:
+        return []
+    judged = any(export.fresh_within is not None for export in exports)
+    return [
+        build_gap_sensor(exports, jobs),
+        build_pause_sensor(exports),
+        *([build_freshness_sensor(exports)] if judged else []),
+    ]
 
 
 def _folder() -> Path:

@@ -29,6 +29,7 @@ class Export:
     `no_run_windows`, nor after `pause_after` failures in a row (0: never pause). `recovery` is what
     of it is asked for again. Numbers of rows are unusual that are more than `volume_tolerance`
     deviations from the median of past weeks; None where nobody asks.
+    Where an interval is to be delivered within a time after it is due, `fresh_within` tells it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Export:
     no_run_windows: tuple[NoRunWindow, ...] = ()
     recovery: Recovery = field(default_factory=Recovery)
     volume_tolerance: float | None = None
+    fresh_within: timedelta | None = None
 
     @property
     def job_name(self) -> str:

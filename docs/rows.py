@@ -124,6 +124,9 @@ delivery. Each can be run alone in the Dagster UI, and reads the destination ane
   Over HTTP nothing can be counted where it went: message IDs made of the source's keys are compared
   with those of [the record](http-endpoints.md#the-record), and `keys` looks at the source's.
 - `schema` reads the schema of every Parquet file, and the first lines of every JSON lines file.
+- `schema_drift` compares what both ends have with what was
+  [approved](../howto/watching.md#has-a-column-changed): the first delivery, or somebody by
+  `batch-exports approve`. A drift that no exported column is part of is a warning.
 - `keys` reads the key columns of every row, and with them the versions of a model that has any: on
   S3, versions of one row may share an interval. It tells of keys that stand twice within one
   interval, not across intervals.
@@ -132,6 +135,8 @@ delivery. Each can be run alone in the Dagster UI, and reads the destination ane
   [rejects](../howto/rejects.md).
 - `volume` belongs to exports with a field `volume`, and `content` is run when somebody asks for it:
   see [watching](../howto/watching.md).
+- `freshness`, of exports with a field `fresh_within`, is of the export as a whole, and told by a
+  sensor: [the newest interval is there in time](../howto/watching.md#is-the-newest-interval-there).
 {of_rules}
 
 A failed check marks the partition; the delivery stays as it is. A partition that was never

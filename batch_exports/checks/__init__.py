@@ -2,6 +2,7 @@
 
 from batch_exports.checks.definitions import build_checks, deliveries_of
 from batch_exports.checks.examination import Check, Examination, Outcome
+from batch_exports.checks.freshness import build_freshness_check
 from batch_exports.checks.registry import (
     CHECKS,
     CHECKS_OF_MERGES,
@@ -23,6 +24,7 @@ __all__ = [
     "Examination",
     "Outcome",
     "build_checks",
+    "build_freshness_check",
     "checks_of",
     "deliveries_of",
 ]

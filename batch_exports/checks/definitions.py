@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
+from batch_exports.automation.freshness import FRESHNESS
 from batch_exports.checks.examination import Check, Examination, Outcome, outcome_of
 from batch_exports.checks.registry import ON_DEMAND, checks_of
 from batch_exports.checks.reporting import report
@@ -48,8 +49,9 @@ def build_checks(
 
 def deliveries_of(export: Export) -> dg.AssetSelection:
     """The export's asset with the checks that belong to each delivery."""
-    on_demand = (dg.AssetCheckKey(export.key, name) for name in ON_DEMAND)
-    return dg.AssetSelection.assets(export.key) - dg.AssetSelection.checks(*on_demand)
+    others = [*ON_DEMAND, *([FRESHNESS] if export.fresh_within is not None else [])]
+    keys = (dg.AssetCheckKey(export.key, name) for name in others)
+    return dg.AssetSelection.assets(export.key) - dg.AssetSelection.checks(*keys)
 
 
 def _results(

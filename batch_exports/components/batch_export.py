@@ -16,11 +16,12 @@ from batch_exports.automation.load_sensor import build_load_sensor
 from batch_exports.automation.partitions import build_partitions
 from batch_exports.automation.recovery import Recovery
 from batch_exports.automation.schedules import build_schedule
-from batch_exports.checks import build_checks, deliveries_of
+from batch_exports.checks import build_checks, build_freshness_check, deliveries_of
 from batch_exports.components.columns import column_lineage, column_schema
 from batch_exports.components.custom_model import find_model
 from batch_exports.components.description import describe
 from batch_exports.components.event_filters import PropertyFilterModel, row_filter
+from batch_exports.components.fresh_within import read_fresh_within
 from batch_exports.components.loading import check_load, find_loaded, loaded_model
 from batch_exports.components.no_run_window import NoRunWindowModel, no_run_windows
 from batch_exports.components.recovery_fields import read_recovery, refuse_append
@@ -117,6 +118,11 @@ class BatchExport(YamlComponent):
         None,
         description="Whether each interval has as many rows as the same time of past weeks: "
         "{} or {tolerance: ...}. Without it there is no such check.",
+    )
+    fresh_within: str | None = Field(
+        None,
+        description="How long after an interval is due it must be delivered, such as 2 hours: else "
+        "the export is late. Without it there is no check of freshness.",
     )
     partitions_per_run: int = Field(1, description="Intervals that a backfill gives to one run.")
     status: Literal["running", "stopped"] = Field(
@@ -228,7 +234,10 @@ class BatchExport(YamlComponent):
         )
         return dg.Definitions(
             assets=[asset],
-            asset_checks=[build_checks(export, deep=self.verify == "deep", retry_policy=_RETRIES)],
+            asset_checks=[
+                build_checks(export, deep=self.verify == "deep", retry_policy=_RETRIES),
+                *build_freshness_check(export),
+            ],
             jobs=[job],
             schedules=[schedule],
             sensors=[_late_sensor(export, job)] if export.recovery.lookback else [],
@@ -281,6 +290,7 @@ class BatchExport(YamlComponent):
             pause_after=self.pause_after,
             recovery=self._recovery,
             volume_tolerance=self.volume.tolerance if self.volume else None,
+            fresh_within=read_fresh_within(self.fresh_within),
         )
 
     @property

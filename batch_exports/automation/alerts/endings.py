@@ -9,6 +9,7 @@ import dagster as dg
 
 from batch_exports.automation.alerts.failure import Failure, failure_of
 from batch_exports.automation.breaker import EXPORT_TAG, WILL_RETRY_TAG
+from batch_exports.automation.freshness import FRESHNESS
 from batch_exports.export import Export
 
 MOST_RUNS = 100
@@ -145,6 +146,8 @@ def _endings(
             for each in told
             if each.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
             and _asset_key(each) == export.key
+            # That an export is late is told by itself, whichever partitions a run had.
+            and each.asset_check_evaluation_data.check_name != FRESHNESS
         ]
         told_each = {each.check_name for each in evaluations if each.partition}
         checks = [

@@ -12,7 +12,8 @@ _LEAST_GRACE = timedelta(hours=1)
 
 def newest_expected(export: Export, now: datetime) -> tuple[str, datetime, datetime] | None:
     """The newest partition that should be there by now, when it was due, and until when it is the
-    newest that should: an interval may take as long as the next one, or an hour, to be delivered.
+    newest that should: an interval may take as long to be delivered as the export's `fresh_within`
+    says; without that as long as the next one, or an hour.
 
     None before the first, and where a window without runs has held it back.
     """
@@ -20,7 +21,8 @@ def newest_expected(export: Export, now: datetime) -> tuple[str, datetime, datet
     window = cut.get_prev_partition_window(now.astimezone(UTC) - export.delay, respect_bounds=False)
     if window is None:
         return None
-    grace = max(window.end.astimezone(UTC) - window.start.astimezone(UTC), _LEAST_GRACE)
+    length = window.end.astimezone(UTC) - window.start.astimezone(UTC)
+    grace = export.fresh_within or max(length, _LEAST_GRACE)
     if any(find_hold(export.no_run_windows, moment) for moment in (now, now - grace)):
         return None
     moment = now.astimezone(UTC) - export.delay - grace
