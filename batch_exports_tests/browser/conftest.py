@@ -1,6 +1,8 @@
 """A headless Chromium for the browser tests, and a watch that no page leaves this machine."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -51,3 +53,15 @@ def page(chromium: Browser) -> Iterator[Page]:
     # data: and blob: URLs have no host, and ask nobody.
     outside = [url for url in asked if urlsplit(url).hostname not in {*THIS_MACHINE, None}]
     assert not outside, f"the page reached beyond this machine: {outside}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") -> None:
+    """A test that fails tells where a picture is of what its page showed."""
+    shown = getattr(item, "funcargs", {})
+    if call.when != "call" or call.excinfo is None or "page" not in shown:
+        return
+    picture = Path(item.config.cache.mkdir("browser"), f"{item.name}.png")
+    with suppress(Exception):  # the page may be what failed
+        shown["page"].screenshot(path=picture)
+        call.excinfo.value.add_note(f"Screenshot: {picture}")

@@ -1,14 +1,13 @@
 """The services of deploy/compose as processes of this machine, by the commands of its file."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,27 @@ from urllib.request import urlopen
 import yaml
 from dagster._grpc.client import DagsterGrpcClient
 
+from deploy.trial import workers as celery
+
 FOLDER = Path(__file__).parents[1] / "compose"
-START_SECONDS = 60
+START_SECONDS = 120
+STOP_SECONDS = 10
 
 # What is started in the background ignores SIGINT and so would its children, but SIGINT is how
-# these are told to stop.
+# these are told to stop. The daemon looks at backfills and at its queue every second, instead of
+# every 30 and 5: a trial has little to do, and nobody should wait for it.
 _LAUNCH = """
 import signal, sys
 from importlib.metadata import entry_points
 signal.signal(signal.SIGINT, signal.default_int_handler)
-(program,) = entry_points(group="console_scripts", name=sys.argv.pop(1))
+name = sys.argv.pop(1)
+(program,) = entry_points(group="console_scripts", name=name)
+if name == "dagster-daemon":
+    from dagster._daemon import controller
+    controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 1
 sys.exit(program.load()())
 """
+_QUEUE_SECONDS = 1
 
 
 def compose() -> dict[str, Any]:
@@ -38,9 +46,11 @@ def compose() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Services:
-    """Where the web server is, and what compose would ask to know whether each service is well."""
+    """Where the web server is, what compose would ask to know whether each service is well, and
+    the process of each, workers among them."""
 
     url: str
+    pids: Mapping[str, int]
     checks: Mapping[str, list[str]]
     home: Path
     environment: Mapping[str, str]
@@ -60,39 +70,59 @@ class Services:
 
 @contextmanager
 def running(
-    home: Path, instance: Mapping[str, str], exports: Mapping[str, str]
+    home: Path,
+    instance: Mapping[str, str],
+    exports: Mapping[str, str],
+    workers: Sequence[str] = (),
 ) -> Iterator[Services]:
     """Start code server, web server and daemon, and yield when they answer.
 
-    `instance` are the values of compose's own variables, `exports` those of exports.env. At the end
-    all processes are gone, those of runs too.
+    `instance` are the values of compose's own variables, `exports` those of exports.env. Runs are
+    processes of the code server, as they are with compose; with `workers`, Celery hands them out to
+    processes of these names. At the end all processes are gone, those of runs too.
     """
     services = {name: it for name, it in compose()["services"].items() if "command" in it}
     ports = {name: _free_port() for name in ("code", "webserver")}
-    shutil.copy(FOLDER / "dagster.yaml", home)
-    workspace = yaml.safe_load((FOLDER / "workspace.yaml").read_text())
-    (server,) = (entry["grpc_server"] for entry in workspace["load_from"])
-    server |= {"host": "127.0.0.1", "port": ports[server["host"]]}
-    (home / "workspace.yaml").write_text(yaml.safe_dump(workspace))
+    _write_home(home, ports, celery.SETTINGS if workers else {})
+    spread = celery.celery_env(instance) if workers else {}
     environments = {
-        name: _environment(home, it, instance, exports) for name, it in services.items()
+        name: _environment(home, it, instance, exports) | spread for name, it in services.items()
     }
+    commands = {name: _here(it["command"], ports) for name, it in services.items()}
+    processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(name: str) -> None:
-        command = _here(services[name]["command"], ports)
-        stack.enter_context(_process(home, name, command, environments[name]))
+    def start(name: str, command: list[str], service: str) -> None:
+        processes[name] = _start(home, name, command, environments[service])
 
-    with ExitStack() as stack:
-        start("code")
+    try:
+        start("code", commands["code"], "code")
+        if workers:
+            celery.prepare(spread)
+        for name in workers:  # with the exports' secrets, as they do what the code server would
+            start(name, celery.command(name), "code")
         _wait(home, "code", lambda: _serves(ports["code"]))
-        start("webserver")
-        start("daemon")
+        for name in ("webserver", "daemon"):
+            start(name, commands[name], name)
         url = f"http://127.0.0.1:{ports['webserver']}"
         _wait(home, "webserver", lambda: urlopen(f"{url}/server_info", timeout=5).status == 200)
         checks = {
             name: _here(it["healthcheck"]["test"][1:], ports) for name, it in services.items()
         }
-        yield Services(url, checks, home, environments["daemon"])
+        pids = {name: process.pid for name, process in processes.items()}
+        yield Services(url, pids, checks, home, environments["daemon"])
+    finally:
+        _stop(processes.values())
+
+
+def _write_home(home: Path, ports: Mapping[str, int], settings: Mapping[str, Any]) -> None:
+    """compose's dagster.yaml with these settings more, and its workspace.yaml for these ports."""
+    dagster = yaml.safe_load((FOLDER / "dagster.yaml").read_text())
+    dagster["run_queue"]["dequeue_interval_seconds"] = _QUEUE_SECONDS
+    (home / "dagster.yaml").write_text(yaml.safe_dump({**dagster, **settings}))
+    workspace = yaml.safe_load((FOLDER / "workspace.yaml").read_text())
+    (server,) = (entry["grpc_server"] for entry in workspace["load_from"])
+    server |= {"host": "127.0.0.1", "port": ports[server["host"]]}
+    (home / "workspace.yaml").write_text(yaml.safe_dump(workspace))
 
 
 def _environment(
@@ -121,12 +151,11 @@ def _here(words: list[str], ports: Mapping[str, int]) -> list[str]:
     return [sys.executable, "-c", _LAUNCH, program, *rest]
 
 
-@contextmanager
-def _process(
+def _start(
     home: Path, name: str, command: list[str], environment: Mapping[str, str]
-) -> Iterator[None]:
+) -> subprocess.Popen[bytes]:
     with (home / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             cwd=home,
             env=environment,
@@ -134,16 +163,23 @@ def _process(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
+
+
+def _stop(processes: Collection[subprocess.Popen[bytes]]) -> None:
+    """Ctrl-C for all, and for what they have started; whoever is left afterwards is killed."""
+    for process in processes:
+        _signal(process, signal.SIGINT)
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(max(0, deadline - time.monotonic()))
+        _signal(process, signal.SIGKILL)
         process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _wait(home: Path, name: str, ready: Callable[[], bool]) -> None:
