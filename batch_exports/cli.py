@@ -15,6 +15,7 @@ from batch_exports.cli_backfill import backfill
 from batch_exports.cli_exports import errors_told, exports_known
 from batch_exports.cli_pause import pause, resume
 from batch_exports.cli_plan import plan
+from batch_exports.cli_prune import prune
 from batch_exports.cli_verify import verify
 from batch_exports.local import parts
 from batch_exports.probe import Result, Verdict
@@ -28,6 +29,7 @@ def main() -> None:
 main.add_command(approve)
 main.add_command(backfill)
 main.add_command(plan)
+main.add_command(prune)
 main.add_command(pause)
 main.add_command(resume)
 main.add_command(verify)
