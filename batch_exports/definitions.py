@@ -16,6 +16,7 @@ from batch_exports.automation.pause_sensor import build_pause_sensor
 from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.errors import explained
 from batch_exports.components.references import refuse_namesakes
+from batch_exports.executor import build_executor
 
 # Partitioned checks are a preview in Dagster 1.13, and code references a beta.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -41,7 +42,7 @@ def load_definitions(tree: dg.ComponentTree | None = None) -> dg.Definitions:
     """All definitions of a tree, by default those of this deployment.
 
     A run is one step after another in one process: what is read is written by the same step, and
-    exports scale by runs.
+    exports scale by runs. Those with shards scale by steps as well.
     """
     tree = tree or component_tree()
     try:
@@ -52,7 +53,7 @@ def load_definitions(tree: dg.ComponentTree | None = None) -> dg.Definitions:
         if told := explained(error, tree.defs_module_path):
             raise told.with_traceback(None) from None
         raise
-    whole = dg.Definitions(executor=dg.in_process_executor, sensors=_sensors(tree, built))
+    whole = dg.Definitions(executor=build_executor(), sensors=_sensors(tree, built))
     return dg.Definitions.merge(built, whole)
 
 

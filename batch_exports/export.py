@@ -1,7 +1,8 @@
 """One export as it runs: where rows come from, which, and how the destination is reached."""
 
+import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,10 +12,11 @@ import pyarrow as pa
 
 from batch_exports.automation.no_run_windows import NoRunWindow
 from batch_exports.automation.recovery import Recovery
-from batch_exports.destinations.delivery import Destination
+from batch_exports.destinations.delivery import Delivery, Destination
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval, Rhythm
 from batch_exports.sources.source import Selection, Source
+from batch_exports.transform.shard import Shard, rows_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Export:
     one delivered has that one's asset in `loads_from`. What asks for its runs starts none in
     `no_run_windows`, nor after `pause_after` failures in a row (0: never pause). `recovery` is what
     of it is asked for again. Numbers of rows are unusual that are more than `volume_tolerance`
-    deviations from the median of past weeks; None where nobody asks.
+    deviations from the median of past weeks; None where nobody asks. With more than one of `shards`
+    so many steps stage parts of an interval, and another one commits them.
     Where an interval is to be delivered within a time after it is due, `fresh_within` tells it.
     """
 
@@ -49,6 +52,7 @@ class Export:
     recovery: Recovery = field(default_factory=Recovery)
     volume_tolerance: float | None = None
     fresh_within: timedelta | None = None
+    shards: int = 1
 
     @property
     def job_name(self) -> str:
@@ -98,14 +102,32 @@ class Export:
 class Extraction:
     """What an export's asset hands to its IO manager: rows that are read when they are written.
 
-    A run may deliver several intervals; each is opened, streamed and closed in its turn.
+    A run may deliver several intervals; each is opened, streamed and closed in its turn. With a
+    `shard` only the rows are streamed that belong to it.
     """
 
     source: Source
     selection: Selection
+    shard: Shard | None = None
 
-    def open(self, interval: DataInterval) -> AbstractContextManager[pa.RecordBatchReader]:
-        return self.source.read(self.selection, interval)
+    @contextmanager
+    def open(self, interval: DataInterval) -> Generator[pa.RecordBatchReader, None, None]:
+        with self.source.read(self.selection, interval) as batches:
+            key = self.selection.model.key
+            yield rows_of(batches, key, self.shard) if self.shard else batches
+
+    def deliver(self, destination: Destination, interval: DataInterval, run_id: str) -> Delivery:
+        with self.open(interval) as batches:
+            return destination.write(batches, interval, run_id)
+
+
+def wait_until_due(context: dg.OpExecutionContext, export: Export) -> None:
+    """Rows of an interval's last moments may still be on their way when it ends."""
+    last: DataInterval = max(export.interval(key) for key in context.partition_keys)
+    seconds = (export.due(last) - datetime.now(UTC)).total_seconds()
+    if seconds > 0:
+        context.log.info(f"Waiting {seconds:.0f} s: {last} is read {export.delay} after its end.")
+        time.sleep(seconds)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The IO manager of exports: each partition that a run hands over is one delivery."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -8,6 +9,7 @@ import dagster as dg
 from batch_exports.destinations.delivery import Delivery, Destination, Landed
 from batch_exports.export import Export, Extraction, failures_for_dagster
 from batch_exports.memory import return_freed_memory
+from batch_exports.staged_partitions import StagedPartitions, StagedShard
 
 
 class BatchExportIOManager(dg.IOManager):
@@ -17,16 +19,20 @@ class BatchExportIOManager(dg.IOManager):
         self._export = export
         self._destination = destination
 
-    def handle_output(self, context: dg.OutputContext, obj: Extraction) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Extraction | StagedPartitions) -> None:
         return_freed_memory()
         keys = list(context.asset_partition_keys)
         for key in keys:
             interval = self._export.interval(key)
             context.log.info(f"Delivering {interval} to {self._destination.uri(interval)}")
-            began = time.monotonic()
-            with failures_for_dagster(), obj.open(interval) as batches:
-                delivery = self._destination.write(batches, interval, context.run_id)
+            shards = obj.staged(interval) if isinstance(obj, StagedPartitions) else ()
+            # Shards are staged side by side: as a whole they take as long as the slowest one.
+            began = time.monotonic() - max((shard.seconds for shard in shards), default=0)
+            with failures_for_dagster():
+                delivery = obj.deliver(self._destination, interval, context.run_id)
             metadata = delivery_metadata(delivery, time.monotonic() - began)
+            if shards:
+                metadata |= shards_metadata(shards)
             context.log.info(f"Delivered {delivery.rows} rows of {interval} to {delivery.uri}")
             if len(keys) == 1:
                 context.add_output_metadata(metadata)
@@ -75,3 +81,12 @@ def delivery_metadata(delivery: Delivery, seconds: float) -> dict[str, Any]:
     if delivery.aside:
         metadata["rejects"] = dg.MetadataValue.path(delivery.aside)
     return metadata
+
+
+def shards_metadata(shards: Sequence[StagedShard]) -> dict[str, Any]:
+    """How an interval was dealt out."""
+    records = [
+        dg.TableRecord({"shard": s.index, "rows": s.rows, "bytes": s.bytes, "seconds": s.seconds})
+        for s in shards
+    ]
+    return {"shards": len(shards), "shard_list": dg.MetadataValue.table(records)}

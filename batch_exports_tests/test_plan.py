@@ -119,6 +119,7 @@ def test_a_table_that_differs(postgres: Warehouse) -> None:
         (["model: persons", "write_mode: merge"], ["ON CONFLICT", "CREATE TEMPORARY TABLE"]),
         (["write_mode: append"], ["COPY"]),
         (["parallelism: 3"], ["INSERT INTO"]),
+        (["shards: 3"], ["INSERT INTO"]),
     ],
 )
 def test_ways_into_postgres(postgres: Warehouse, lines: list[str], expected: list[str]) -> None:

@@ -89,6 +89,13 @@ class AmplitudeSource(Source):
 
     def check_export(self, export: Export) -> None:
         super().check_export(export)
+        if self.path is None and export.shards > 1:
+            raise ConfigurationError(
+                "shards",
+                "each would download all of the interval, and Amplitude limits what the source "
+                f"{self.name!r} may ask for.",
+                remedy="Leave it out, or let the source read Amplitude's archives: give its path.",
+            )
         least = (archives.LAG if self.path else api.LAG) + _rest_of_hour(export.rhythm)
         if export.delay < least:
             raise ConfigurationError(

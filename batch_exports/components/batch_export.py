@@ -1,10 +1,9 @@
 """What all exports have in common: source, model, interval, filters; asset, checks, schedule."""
 
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
 import dagster as dg
@@ -31,10 +30,12 @@ from batch_exports.components.volume import VolumeModel
 from batch_exports.components.yaml_component import YamlComponent
 from batch_exports.destinations.delivery import Destination
 from batch_exports.errors import ConfigurationError
-from batch_exports.export import Export, Extraction
-from batch_exports.interval import DataInterval, parse_rhythm
+from batch_exports.export import Export, Extraction, wait_until_due
+from batch_exports.interval import parse_rhythm
 from batch_exports.io_manager import BatchExportIOManager
 from batch_exports.models import MODELS, Column, Model, type_name
+from batch_exports.receipts_io_manager import ReceiptsIOManager
+from batch_exports.sharded_asset import build_sharded_asset
 from batch_exports.sources.source import Selection
 from batch_exports.transform.capabilities import OnUnrepresentable
 
@@ -44,6 +45,8 @@ _ANY_SOURCE: Any = Source
 _RETRIES = dg.RetryPolicy(
     max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
+
+_MOST_SHARDS = 64
 
 
 class BatchExport(YamlComponent):
@@ -125,6 +128,11 @@ class BatchExport(YamlComponent):
         "the export is late. Without it there is no check of freshness.",
     )
     partitions_per_run: int = Field(1, description="Intervals that a backfill gives to one run.")
+    shards: int = Field(
+        1,
+        description="Steps that each read and stage a part of an interval, side by side; one more "
+        "commits. For intervals that are too large for one machine.",
+    )
     status: Literal["running", "stopped"] = Field(
         "running", description="Whether the schedule runs."
     )
@@ -184,6 +192,11 @@ class BatchExport(YamlComponent):
         return False
 
     @property
+    def unsharded(self) -> str:
+        """Why the destination cannot take an interval in shards; empty where it can."""
+        return ""
+
+    @property
     @abstractmethod
     def asset_metadata(self) -> Mapping[str, Any]:
         """What is known of the destination before the first run, and its kinds."""
@@ -197,6 +210,7 @@ class BatchExport(YamlComponent):
         super().check()
         self.check_least("delay_seconds", 0)
         self.check_least("partitions_per_run", 1)
+        self._check_shards()
         self.check_least("pause_after", 0)
         self.check_least("catch_up_runs", 1)
         self._check_origin()
@@ -204,6 +218,27 @@ class BatchExport(YamlComponent):
             self.volume.check()
         if self.load_from is None and self.model_name in MODELS:
             self.export()
+
+    def _check_shards(self) -> None:
+        self.check_least("shards", 1)
+        if self.shards == 1:
+            return
+        if self.shards > _MOST_SHARDS:
+            raise ConfigurationError(
+                "shards",
+                f"{self.shards} is too large.",
+                remedy=f"Give {_MOST_SHARDS} or less: each reads the whole interval.",
+            )
+        if reason := self.unsharded:
+            raise ConfigurationError(
+                "shards", reason, remedy="Leave shards out; shorter intervals are smaller as well."
+            )
+        if self.load_from is not None:
+            raise ConfigurationError(
+                "shards",
+                f"what {self.load_from} delivered is loaded as a whole.",
+                remedy="Leave shards out, or give a source in the place of load_from.",
+            )
 
     def _check_origin(self) -> None:
         if (self.source is None) == (self.load_from is None):
@@ -241,7 +276,7 @@ class BatchExport(YamlComponent):
             jobs=[job],
             schedules=[schedule],
             sensors=[_late_sensor(export, job)] if export.recovery.lookback else [],
-            resources={self._io_manager_key: self._io_manager(export)},
+            resources=self._io_managers(export),
         )
 
     def look_up(self, context: dg.ComponentLoadContext) -> None:
@@ -291,6 +326,7 @@ class BatchExport(YamlComponent):
             recovery=self._recovery,
             volume_tolerance=self.volume.tolerance if self.volume else None,
             fresh_within=read_fresh_within(self.fresh_within),
+            shards=self.shards,
         )
 
     @property
@@ -343,38 +379,58 @@ class BatchExport(YamlComponent):
         return membership
 
     def _asset(self, export: Export) -> dg.AssetsDefinition:
+        described: dict[str, Any] = {
+            "key": export.key,
+            "partitions_def": export.partitions,
+            "backfill_policy": dg.BackfillPolicy.multi_run(self.partitions_per_run),
+            "description": describe(export, place=self.asset_metadata["dagster/uri"]),
+            "group_name": "exports",
+            "kinds": {self.kind, *self._kinds},
+            "tags": {"model": export.selection.model.name, "destination": self.kind},
+            "metadata": {
+                **self.asset_metadata,
+                "dagster/column_schema": column_schema(export, self._column_type),
+                "dagster/column_lineage": column_lineage(export),
+            },
+        }
+        return self._attributed(
+            self._whole(export, described)
+            if export.shards == 1
+            else build_sharded_asset(
+                export,
+                described=described,
+                io_manager_key=self._io_manager_key,
+                receipts_key=self._receipts_key,
+                pool=self.pool,
+                retry_policy=_RETRIES,
+            )
+        )
+
+    def _whole(self, export: Export, described: Mapping[str, Any]) -> dg.AssetsDefinition:
+        """An asset of one step, which reads an interval and delivers it."""
+
         @dg.asset(
-            key=export.key,
-            partitions_def=export.partitions,
             deps=[export.dependency],
             required_resource_keys={export.source},
             io_manager_key=self._io_manager_key,
             pool=self.pool,
             retry_policy=_RETRIES,
-            backfill_policy=dg.BackfillPolicy.multi_run(self.partitions_per_run),
-            description=describe(
-                export,
-                place=self.asset_metadata["dagster/uri"],
-            ),
-            group_name="exports",
-            kinds={self.kind, *self._kinds},
-            tags={"model": export.selection.model.name, "destination": self.kind},
-            metadata={
-                **self.asset_metadata,
-                "dagster/column_schema": column_schema(export, self._column_type),
-                "dagster/column_lineage": column_lineage(export),
-            },
-        )
+            **described,
+        )  # type: ignore[untyped-decorator]  # as it takes anything
         def deliver(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Extraction]:
-            _wait_until_due(context, export)
+            wait_until_due(context.op_execution_context, export)
             source = export.reader(context.resources)
             return dg.MaterializeResult(value=Extraction(source, export.selection))
 
+        whole: dg.AssetsDefinition = deliver
+        return whole
+
+    def _attributed(self, asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
         if self.asset_attributes is None:
-            return deliver
+            return asset
         attributes = self.asset_attributes
         try:
-            return deliver.map_asset_specs(lambda spec: spec.merge_attributes(**attributes))
+            return asset.map_asset_specs(lambda spec: spec.merge_attributes(**attributes))
         except dg.DagsterInvalidDefinitionError as error:
             raise ConfigurationError(
                 "asset_attributes", str(error), remedy="Correct it."
@@ -388,6 +444,14 @@ class BatchExport(YamlComponent):
         """The column's type at the destination."""
         return type_name(column.type)
 
+    @property
+    def _receipts_key(self) -> str:
+        return f"{self.name}_receipts_io_manager"
+
+    def _io_managers(self, export: Export) -> dict[str, dg.IOManagerDefinition]:
+        managers = {self._io_manager_key: self._io_manager(export)}
+        return {**managers, self._receipts_key: _receipts} if export.shards > 1 else managers
+
     def _io_manager(self, export: Export) -> dg.IOManagerDefinition:
         @dg.io_manager(required_resource_keys=set(export.destination_resources))
         def io_manager(context: dg.InitResourceContext) -> BatchExportIOManager:
@@ -399,15 +463,12 @@ class BatchExport(YamlComponent):
 _ANY_EXPORT: Any = BatchExport
 
 
+@dg.io_manager
+def _receipts(context: dg.InitResourceContext) -> ReceiptsIOManager:
+    assert context.instance
+    return ReceiptsIOManager(context.instance)
+
+
 def _late_sensor(export: Export, job: Any) -> dg.SensorDefinition:
     build = build_load_sensor if export.loads_from else build_late_sensor
     return build(export, job)
-
-
-def _wait_until_due(context: dg.AssetExecutionContext, export: Export) -> None:
-    """Rows of an interval's last moments may still be on their way when it ends."""
-    last: DataInterval = max(export.interval(key) for key in context.partition_keys)
-    seconds = (export.due(last) - datetime.now(UTC)).total_seconds()
-    if seconds > 0:
-        context.log.info(f"Waiting {seconds:.0f} s: {last} is read {export.delay} after its end.")
-        time.sleep(seconds)

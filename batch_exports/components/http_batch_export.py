@@ -112,6 +112,10 @@ class HttpBatchExport(BatchExport):
         return reached
 
     @property
+    def unsharded(self) -> str:
+        return "calls that were sent cannot be committed together."
+
+    @property
     def pool(self) -> str:
         return self.connection
 

@@ -72,6 +72,12 @@ class PostgresBatchExport(BatchExport):
                 f"{self.parallelism} is too large.",
                 remedy=f"Give {_MOST_CONNECTIONS} or less; partitions run in parallel as well.",
             )
+        if self.parallelism > 1 and self.shards > 1:
+            raise ConfigurationError(
+                "parallelism",
+                f"each of {self.shards} shards loads by one connection.",
+                remedy="Leave parallelism or shards out.",
+            )
         self._check_name("schema", self.schema_name, _NAME_BYTES)
 
     def _check_name(self, field: str, name: str, longest: int) -> None:
@@ -108,6 +114,7 @@ class PostgresBatchExport(BatchExport):
                 on_unrepresentable=self.on_unrepresentable,
                 on_missing_column=self.on_missing_column,
                 parallelism=self.parallelism,
+                shards=self.shards,
             )
 
         return reached

@@ -282,6 +282,12 @@ class RedshiftBatchExport(BatchExport):
         return self.resolved_view is not None
 
     @property
+    def unsharded(self) -> str:
+        if self.mode == "INSERT":
+            return "rows that mode: INSERT stages are seen by its own session alone; COPY can."
+        return ""
+
+    @property
     def pool(self) -> str:
         return self.connection
 

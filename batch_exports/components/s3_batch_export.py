@@ -92,7 +92,7 @@ class S3BatchExport(BatchExport):
             file_extension=_EXTENSIONS[self.file_format],
             compression=self.compression,
             codec_suffix=self.parquet_codec_suffix or self.file_format != "parquet",
-            numbered=self.max_file_size_mib > 0,
+            numbered=self.max_file_size_mib > 0 or self.shards > 1,
         )
 
         def reached(resources: Any) -> S3Destination:

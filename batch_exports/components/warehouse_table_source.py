@@ -151,6 +151,12 @@ class WarehouseTableSource(Source):
 
     def check_export(self, export: Export) -> None:
         super().check_export(export)
+        if export.shards > 1:
+            raise ConfigurationError(
+                "shards",
+                f"what a sync of the source {self.name!r} finds is read by one step.",
+                remedy="Leave it out.",
+            )
         others = {name: r for name, r in self._rhythms.items() if r != export.rhythm}
         if others:
             raise ConfigurationError(

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from batch_exports.interval import DataInterval
 from batch_exports.transform.capabilities import Capabilities
+from batch_exports.transform.shard import Shard
 
 KeyReader = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
 """Opens the keys and versions of an interval's rows at the source, read anew."""
@@ -173,6 +174,31 @@ class MergingDestination(Destination, Protocol):
 
     def versions(self, interval: DataInterval, source_keys: KeyReader) -> LandedVersions:
         """Look for rows that are older than the source's."""
+        ...
+
+
+class ShardedDestination(Destination, Protocol):
+    """Takes an interval's rows in shards, which several machines may stage at once."""
+
+    def stage(
+        self, batches: pa.RecordBatchReader, interval: DataInterval, run_id: str, shard: Shard
+    ) -> Mapping[str, Any]:
+        """Bring the shard's rows to where they wait for the commit, visible to nobody.
+
+        All shards of a delivery are staged under one `run_id`. What is answered is the receipt that
+        `commit` needs: plain data, small, and without secrets. A shard may be staged again.
+        """
+        ...
+
+    def commit(
+        self, receipts: Sequence[Mapping[str, Any]], interval: DataInterval, run_id: str
+    ) -> Delivery:
+        """Deliver what all shards have staged, as `write` does; `run_id` is told in the record.
+
+        Committing again is harmless. Whatever else was staged for the interval is swept away: of
+        runs that died, and of others, which then fail. Raises `Terminal` where the receipts are not
+        those of one delivery, and where what they tell of is not there any more.
+        """
         ...
 
 

@@ -97,6 +97,7 @@ def test_mistakes(
         (ARCHIVES, EVENTS, "delay_seconds", ["60 is too soon", "Give 3600 or more"]),
         (API, EVENTS, "delay_seconds", ["60 is too soon", "Give 7200 or more"]),
         (API, EVENTS + "  interval: every 5 minutes\n", "delay_seconds", ["Give 10500 or more"]),
+        (API, EVENTS + "  shards: 2\n", "shards", ["each would download all", "give its path"]),
         (API, MERGED_IDS, "model", ["'amplitude' has no amplitude_merged_ids"]),
         (ARCHIVES, EVENTS.replace("model: amplitude_events", "model: events"), "model",
          ["It has amplitude_events, amplitude_merged_ids."]),

@@ -174,6 +174,7 @@ def test_the_asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("operations", "[delete]", "delete"),
         ("on_delete", "forget", "forget"),
         ("connection", "archive", "no HttpConnection named 'archive'"),
+        ("shards", "2", "calls that were sent cannot be committed together"),
         ("record", "{connection: data_plane, bucket_name: b}", "no S3Connection named"),
         ("record", "{connection: archive, bucket_name: ''}", "it is empty"),
         ("record", "{connection: archive, bucket_name: b, key_prefix: '{hours}'}",

@@ -281,6 +281,7 @@ def test_merges_in_a_circle_fail_a_check(lane: Lane) -> None:
         (['start: "2026-10-01"'], "start: events_files begins with 2026-11-01T00:00"),
         (["delay_seconds: 0"], "delay_seconds: 0 leaves events_files no time to deliver"),
         (["load_from: events_table"], "load_from: the RedshiftBatchExport 'events_table'"),
+        (["shards: 2"], "shards: what events_files delivered is loaded as a whole"),
         (["load_from: nowhere"], "there is no BatchExport named 'nowhere'"),
         (["resolved_view: resolved"], "resolved_view: the model events has no merges"),
     ],

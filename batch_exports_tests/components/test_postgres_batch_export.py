@@ -256,6 +256,7 @@ def test_an_unknown_server_is_told_with_its_remedy(warehouse: Warehouse) -> None
         (["table: ''"], "'' is not a name"),
         (["parallelism: 0"], "0 is too small"),
         (["parallelism: 17"], "17 is too large"),
+        (["parallelism: 2", "shards: 2"], "each of 2 shards loads by one connection"),
         (["write_mode: upsert"], "upsert"),
         (["on_missing_column: drop"], "drop"),
         (["tabel: events"], "Did you mean table?"),

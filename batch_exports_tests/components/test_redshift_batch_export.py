@@ -100,6 +100,7 @@ def test_persons_are_merged(warehouse: Warehouse) -> None:
     [
         ([], "stage", "it is missing: COPY loads files from S3. Give stage"),
         (["mode: INSERT", STAGE], "stage", "of no use with mode: INSERT"),
+        (["mode: INSERT", "shards: 2"], "shards", "seen by its own session alone; COPY can"),
         (
             ["mode: INSERT", "authorization: {role_arn: default}"],
             "authorization",

@@ -306,3 +306,9 @@ def test_exports_of_one_source_sync_at_the_same_times(on: Define, postgres: Plac
     with pytest.raises(InvalidComponent, match="syncs the source 'crm' at other times"):
         on(postgres).define(more=other)
     assert on(postgres).define(more=EXPORT.replace("crm_archive", "again"))
+
+
+def test_a_sync_is_not_read_in_shards(on: Define, postgres: Place) -> None:
+    other = EXPORT.replace("crm_archive", "again") + "  shards: 2\n"
+    with pytest.raises(InvalidComponent, match="shards: what a sync of the source 'crm' finds"):
+        on(postgres).define(more=other)

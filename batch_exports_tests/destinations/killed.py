@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from batch_exports.transform.shard import Shard
 from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows
 
 if TYPE_CHECKING:
@@ -23,12 +24,17 @@ _BYTES_A_STRING = 2**15
 
 
 @contextmanager
-def deliver_half(adapter: "Adapter", **settings: Any) -> Iterator[BaseProcess]:
-    """The process delivers 80 MB that do not compress, and then waits for more that never come."""
+def deliver_half(
+    adapter: "Adapter", shard: Shard | None = None, **settings: Any
+) -> Iterator[BaseProcess]:
+    """The process delivers 80 MB that do not compress, and then waits for more that never come.
+
+    With a `shard` these are all of it, and they are staged.
+    """
     # Forked from a process without threads, whose locks it might inherit, that has all imported.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([type(adapter).__module__])
-    process = context.Process(target=_deliver, args=(adapter, settings), daemon=True)
+    process = context.Process(target=_deliver, args=(adapter, shard, settings), daemon=True)
     process.start()
     try:
         yield process
@@ -37,10 +43,13 @@ def deliver_half(adapter: "Adapter", **settings: Any) -> Iterator[BaseProcess]:
         process.join()
 
 
-def _deliver(adapter: "Adapter", settings: dict[str, Any]) -> None:
-    destination = adapter.destination(PROJECTION, **settings)
+def _deliver(adapter: "Adapter", shard: Shard | None, settings: dict[str, Any]) -> None:
+    destination: Any = adapter.destination(PROJECTION, **settings)
     batches = pa.RecordBatchReader.from_batches(PROJECTION.schema, _half())
-    destination.write(batches, HOUR, "run-killed")
+    if shard:
+        destination.stage(batches, HOUR, "run-killed", shard)
+    else:
+        destination.write(batches, HOUR, "run-killed")
 
 
 def _noise() -> str:

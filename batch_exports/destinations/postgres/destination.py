@@ -30,13 +30,23 @@ from batch_exports.destinations.postgres.lock import interval_lock
 from batch_exports.destinations.postgres.preparation import WriteMode, prepare
 from batch_exports.destinations.postgres.presence import Presence, find_presence
 from batch_exports.destinations.postgres.rejects import rejects_of
+from batch_exports.destinations.postgres.staged import (
+    PostgresReceipt,
+    ShardStage,
+    has_vanished,
+    label,
+    open_staged,
+    sweep,
+)
 from batch_exports.destinations.postgres.stages import Stages
 from batch_exports.destinations.postgres.table import Table, TableName, read_table
 from batch_exports.destinations.postgres.transfer import Transfer
+from batch_exports.destinations.receipts import as_json, check_receipts, content_of, header
 from batch_exports.errors import Terminal
 from batch_exports.interval import DataInterval
 from batch_exports.models import Projection
 from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
+from batch_exports.transform.shard import Shard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +55,8 @@ class PostgresDestination:
 
     `connect` opens a connection under an application name; `address` is where
     to, as in `postgresql://host:port/database`. With a `parallelism` above one, so many
-    connections fill tables of their own, out of which the one transaction then moves the rows.
+    connections fill tables of their own, out of which the one transaction then moves the rows; an
+    interval that comes in `shards` fills as many.
     """
 
     connect: Callable[[str], psycopg.Connection[Any]]
@@ -57,10 +68,18 @@ class PostgresDestination:
     on_unrepresentable: OnUnrepresentable = OnUnrepresentable.REPLACE
     on_missing_column: OnMissingColumn = "ignore"
     parallelism: int = 1
+    shards: int = 1
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(parses_json=True, jsonb=True, holds_nul=False)
+
+    @property
+    def staged_by(self) -> str:
+        """The setting by which rows are staged in tables that a delivery makes; empty without."""
+        if self.shards > 1:
+            return f"shards: {self.shards}"
+        return f"parallelism: {self.parallelism}" if self.parallelism > 1 else ""
 
     @property
     def rejects(self) -> TableName:
@@ -78,6 +97,54 @@ class PostgresDestination:
         """
         with self._connection(interval, run_id) as connection:
             entry = self._deliver(connection, batches, interval, run_id)
+        return self._delivery(entry, interval)
+
+    def stage(
+        self, batches: pa.RecordBatchReader, interval: DataInterval, run_id: str, shard: Shard
+    ) -> Mapping[str, Any]:
+        """Put the shard's rows into an unlogged table of its own, and rejects into another.
+
+        They stay until the interval's next commit, which drops them whosever they are.
+        """
+        with self._connection(interval, run_id) as connection:
+            table = self._prepare(connection)
+            if self.write_mode == "replace":
+                self._refuse_others(connection)
+            began, fitting = self._ledger.moment(connection), self._fit(table)
+            stage = ShardStage(
+                connection=connection,
+                name=self.name,
+                rejects=self.rejects,
+                fit=fitting,
+                projection=self.projection,
+                policy=self.on_unrepresentable,
+                export=self.export,
+                interval=interval,
+                run_id=run_id,
+            )
+            receipt = PostgresReceipt(
+                **header(self.export, interval, run_id, shard, self._form(fitting)),
+                **stage.fill(batches, shard),
+                began=began,
+            )
+        return as_json(receipt)
+
+    def commit(
+        self, receipts: Sequence[Mapping[str, Any]], interval: DataInterval, run_id: str
+    ) -> Delivery:
+        """Move what the shards have staged into the table, in one transaction.
+
+        Where only its answer was lost, the next try finds the shards' tables gone, and their very
+        content in the ledger.
+        """
+        with self._connection(interval, run_id) as connection:
+            table = self._prepare(connection)
+            fitting = self._fit(table)
+            form = self._form(fitting)
+            parts = check_receipts(receipts, PostgresReceipt, self.export, interval, form)
+            with connection.transaction():
+                entry = self._commit(connection, parts, table, fitting, interval, run_id)
+                sweep(connection, self.name, label(self.export, interval))
         return self._delivery(entry, interval)
 
     def rehearse(self, batches: pa.RecordBatchReader, interval: DataInterval) -> Delivery:
@@ -155,7 +222,32 @@ class PostgresDestination:
         interval: DataInterval,
         run_id: str,
     ) -> Entry:
-        table = prepare(
+        table = self._prepare(connection)
+        transfer = self._transfer(connection, table, self._fit(table), interval, run_id)
+        with transfer.stages, connection.transaction():
+            return self._begin(connection, interval, run_id) or transfer.deliver(batches)
+
+    def _commit(
+        self,
+        connection: psycopg.Connection[Any],
+        parts: Sequence[PostgresReceipt],
+        table: Table,
+        fitting: Fit,
+        interval: DataInterval,
+        run_id: str,
+    ) -> Entry:
+        if done := self._begin(connection, interval, run_id):
+            return done
+        if has_vanished(connection, self.name.schema, parts):
+            done = self._ledger.entry(connection, interval)
+            if done and done.content_sha256 == content_of(parts):
+                return done
+        staged = open_staged(connection, self.name.schema, parts, interval)
+        transfer = self._transfer(connection, table, fitting, interval, run_id)
+        return transfer.deliver_staged(staged)
+
+    def _prepare(self, connection: psycopg.Connection[Any]) -> Table:
+        return prepare(
             connection,
             self.name,
             self.export,
@@ -163,29 +255,41 @@ class PostgresDestination:
             self.write_mode,
             self.on_missing_column,
         )
-        fitting = self._fit(table)
+
+    def _transfer(
+        self,
+        connection: psycopg.Connection[Any],
+        table: Table,
+        fitting: Fit,
+        interval: DataInterval,
+        run_id: str,
+    ) -> Transfer:
         stages = Stages(
             lambda: self._connect(interval, run_id),
             self.name,
             fitting.names,
-            label=f"{self.export} {interval}",
+            label=label(self.export, interval),
             count=self.parallelism,
         )
-        with stages, connection.transaction():
-            transfer = Transfer(
-                connection=connection,
-                stages=stages,
-                ledger=self._ledger,
-                rejects=self.rejects,
-                table=table,
-                fit=fitting,
-                projection=self.projection,
-                interval=interval,
-                run_id=run_id,
-                mode=self.write_mode,
-                policy=self.on_unrepresentable,
-            )
-            return self._begin(connection, interval, run_id) or transfer.deliver(batches)
+        return Transfer(
+            connection=connection,
+            stages=stages,
+            ledger=self._ledger,
+            rejects=self.rejects,
+            table=table,
+            fit=fitting,
+            projection=self.projection,
+            interval=interval,
+            run_id=run_id,
+            mode=self.write_mode,
+            policy=self.on_unrepresentable,
+        )
+
+    def _form(self, fitting: Fit) -> str:
+        """All that the shards' tables and the export's must have in common."""
+        columns = zip(fitting.names, fitting.types, strict=True)
+        told = ", ".join(f"{name} {type_}" for name, type_ in columns)
+        return f"{self.name} ({told})"
 
     @contextmanager
     def _connection(
@@ -231,14 +335,18 @@ class PostgresDestination:
         if self.write_mode == "append":
             earlier = self._ledger.entry(connection, interval)
             return earlier if earlier and earlier.run_id == run_id else None
-        if self.write_mode == "replace" and (others := self._ledger.other_exports(connection)):
+        if self.write_mode == "replace":
+            self._refuse_others(connection)
+        return None
+
+    def _refuse_others(self, connection: psycopg.Connection[Any]) -> None:
+        if others := self._ledger.other_exports(connection):
             raise Terminal(
                 f"{self.name} has deliveries of the export {others[0]!r}, which this one would "
                 "replace.",
                 remedy="Give each export a table of its own. If the export was renamed, run: "
                 f"{self._ledger.adopting(others[0], self.rejects)}",
             )
-        return None
 
     @contextmanager
     def _landed(

@@ -133,9 +133,8 @@ class _Plan:
 
     def _loading(self, columns: Sequence[str], before: list[Step]) -> tuple[str, list[Step]]:
         """Into the table itself; with several connections by way of stages."""
-        if self._destination.parallelism > 1:
-            number = self._destination.parallelism
-            return f"staged by {number} connections", [*before, *self._staging(columns)]
+        if self._destination.staged_by:
+            return f"staged: {self._destination.staged_by}", [*before, *self._staging(columns)]
         load = self._step("load the rows", copying(self._destination.name.sql, columns))
         return _STRAIGHT, [*before, load]
 

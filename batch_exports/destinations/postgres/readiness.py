@@ -16,11 +16,11 @@ def make_tables(attempt: Attempt) -> Finding:
     destination = attempt.destination
     names = rights_on_tables(destination.name, destination.write_mode)
     finding = permission.make_tables(attempt, list(names))
-    if destination.parallelism > 1:
+    if setting := destination.staged_by:
         permission.make_more_tables(
             attempt,
-            f"parallelism: {destination.parallelism} stages rows in tables",
-            " or set parallelism: 1.",
+            f"{setting} stages rows in tables",
+            f" or set {setting.partition(':')[0]}: 1.",
         )
     return finding
 

@@ -46,11 +46,13 @@ def setup_sql(
 
 
 def _refuse_makers_of_tables(destination: PostgresDestination) -> None:
-    if destination.parallelism > 1:
+    if destination.staged_by:
+        field, _, number = destination.staged_by.partition(": ")
+        what = "connections" if field == "parallelism" else "steps"
         raise ConfigurationError(
-            "parallelism",
-            f"{destination.parallelism} connections stage rows in tables that the export makes.",
-            remedy="Set parallelism: 1, or let the user make tables: leave out --with-tables.",
+            field,
+            f"{number} {what} stage rows in tables that the export makes.",
+            remedy=f"Set {field}: 1, or let the user make tables: leave out --with-tables.",
         )
     if destination.on_missing_column == "add":
         raise ConfigurationError(

@@ -38,8 +38,7 @@ class Stages(AbstractContextManager["Stages"]):
         self._connect = connect
         self._table = table
         self._columns = columns
-        digest = hashlib.sha256(f"{table} {label}".encode()).hexdigest()[:16]
-        self._prefix = f"{_TEMPORARY}_{digest}_"
+        self._prefix = stage_prefix(table, label)
         self._count = count
         self._connections = ExitStack()
         self._sweepers: list[psycopg.Connection[Any]] = []
@@ -58,14 +57,13 @@ class Stages(AbstractContextManager["Stages"]):
         connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         others = [self._connections.enter_context(self._connect()) for _ in range(self._count)]
         self._sweepers = [connection, *others]
-        _drop(others[0], self._leftovers(others[0]))
+        drop(others[0], leftovers(others[0], self._table, self._prefix))
         # A run whose lock was lost with its connection never meets the tables of the next one.
         own = secrets.token_hex(4)
         targets = []
         for number, other in enumerate(others):
             table = sql.Identifier(self._table.schema, f"{self._prefix}{own}_{number}")
-            like = _like(self._table, self._columns)
-            other.execute(sql.SQL("CREATE UNLOGGED TABLE {} {}").format(table, like))
+            other.execute(stage_like(table, self._table, self._columns))
             self._made.append(table)
             targets.append(Target(other, table))
         return targets
@@ -82,15 +80,35 @@ class Stages(AbstractContextManager["Stages"]):
                 return
             # Rows are in place, or nowhere: what cannot be dropped now is dropped by the next run.
             with suppress(psycopg.Error):
-                _drop(sweeper, self._made)
+                drop(sweeper, self._made)
 
-    def _leftovers(self, connection: psycopg.Connection[Any]) -> list[sql.Identifier]:
-        found = connection.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s)) "
-            "AND relkind = 'r' AND starts_with(relname, %s)",
-            [self._table.schema, self._prefix],
-        ).fetchall()
-        return [sql.Identifier(self._table.schema, name) for (name,) in found]
+
+def stage_prefix(table: TableName, label: str) -> str:
+    """What the names of stages of a table begin with, and of that label alone."""
+    digest = hashlib.sha256(f"{table} {label}".encode()).hexdigest()[:16]
+    return f"{_TEMPORARY}_{digest}_"
+
+
+def stage_like(stage: sql.Identifier, table: TableName, columns: Sequence[str]) -> sql.Composed:
+    """The statement that makes a stage for those columns of a table, which all sessions see."""
+    return sql.SQL("CREATE UNLOGGED TABLE {} {}").format(stage, _like(table, columns))
+
+
+def leftovers(
+    connection: psycopg.Connection[Any], table: TableName, prefix: str
+) -> list[sql.Identifier]:
+    """The stages beside a table whose names begin so."""
+    found = connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s)) "
+        "AND relkind = 'r' AND starts_with(relname, %s)",
+        [table.schema, prefix],
+    ).fetchall()
+    return [sql.Identifier(table.schema, name) for (name,) in found]
+
+
+def drop(connection: psycopg.Connection[Any], tables: Sequence[sql.Identifier]) -> None:
+    for table in tables:
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
 
 
 def temporary_stage(table: TableName, columns: Sequence[str]) -> sql.Composed:
@@ -102,8 +120,3 @@ def temporary_stage(table: TableName, columns: Sequence[str]) -> sql.Composed:
 
 def _like(table: TableName, columns: Sequence[str]) -> sql.Composed:
     return sql.SQL("AS SELECT {} FROM {} WITH NO DATA").format(identifiers(columns), table.sql)
-
-
-def _drop(connection: psycopg.Connection[Any], tables: Sequence[sql.Identifier]) -> None:
-    for table in tables:
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))

@@ -1,6 +1,6 @@
 """One delivery within its transaction: the way that rows take into the table."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,28 @@ from batch_exports.destinations.postgres.load import Loaded, Rows, Target, load
 from batch_exports.destinations.postgres.lock import record_lock, table_lock
 from batch_exports.destinations.postgres.preparation import WriteMode
 from batch_exports.destinations.postgres.rejects import Rejects
+from batch_exports.destinations.postgres.staged import StagedShards
 from batch_exports.destinations.postgres.stages import Stages
 from batch_exports.destinations.postgres.staging import Stage
 from batch_exports.destinations.postgres.table import Table, TableName
+from batch_exports.destinations.receipts import overtaken
 from batch_exports.destinations.sift import Sift
 from batch_exports.errors import Transient
 from batch_exports.interval import DataInterval
 from batch_exports.models import Projection
 from batch_exports.transform.capabilities import OnUnrepresentable
 from batch_exports.transform.prefetch import prefetch
+
+_Feed = Iterator[pa.RecordBatch] | StagedShards
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What was so before the first row: what was committed, and how many blocks there were."""
+
+    moment: str
+    blocks: int | None
+    unknown_rows: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,30 +61,57 @@ class Transfer:
 
     def deliver(self, batches: Iterable[pa.RecordBatch]) -> Entry:
         """Rows, rejects and the ledger's entry. Raises psycopg's errors and those of `batches`."""
-        began = self.ledger.moment(self.connection)
+        begun = self._begin()
         with Rejects() as aside, prefetch(batches, ahead=2) as read:
             sift = Sift(self.fit.capabilities, self.policy, self.projection.model.key, aside.keep)
-            before, unknown_rows = self._blocks(), self._has_unknown_rows()
             clean = sift.clean(b.select(self.fit.names) for b in read)
-            loaded, changed = self._load(clean, unknown_rows)
+            loaded, changed = self._load(clean, begun.unknown_rows)
             self._write_rejects(aside)
+        return self._record(begun, loaded, changed, sift.rejected, sift.replaced)
+
+    def deliver_staged(self, staged: StagedShards) -> Entry:
+        """The same of rows that shards have staged.
+
+        Raises `Terminal` where other runs delivered of the interval since they began.
+        """
+        began, receipts = {receipt.began for receipt in staged.receipts}, staged.receipts
+        if any(self.ledger.is_overtaken(self.connection, self.interval, each) for each in began):
+            raise overtaken(self.interval)
+        begun = self._begin()
+        loaded, changed = self._load(staged, begun.unknown_rows)
+        rejects.forget(self.connection, self.rejects, self.ledger.export, self.interval)
+        for table in staged.rejects:
+            found = Stage([table], rejects.COLUMNS, rejects.COLUMNS[:1])
+            staging.append(self.connection, self.rejects.sql, found)
+        rejected, replaced = (
+            sum(getattr(r, n) for r in receipts) for n in ("rejected", "replaced")
+        )
+        return self._record(begun, loaded, changed, rejected, replaced)
+
+    def _begin(self) -> _Begun:
+        moment = self.ledger.moment(self.connection)
+        return _Begun(moment, self._blocks(), self._has_unknown_rows())
+
+    def _record(
+        self, begun: _Begun, loaded: Loaded, changed: int, rejected: int, replaced: int
+    ) -> Entry:
         entry = Entry(
             membership=self.projection.membership,
             run_id=self.run_id,
             rows=loaded.rows,
             changed=changed,
-            rejected=sift.rejected,
-            replaced=sift.replaced,
+            rejected=rejected,
+            replaced=replaced,
             bytes=loaded.bytes,
             content_sha256=loaded.sha256,
             missing_columns=[column.name for column in self.fit.missing],
             # The last block there was may have taken rows as well.
-            first_block=None if before is None else max(before - 1, 0),
+            first_block=None if begun.blocks is None else max(begun.blocks - 1, 0),
             end_block=self._blocks(),
-            unknown_rows=unknown_rows,
+            unknown_rows=begun.unknown_rows,
         )
         if self.mode == "replace":
-            self._refuse_overtaken(began)
+            self._refuse_overtaken(begun.moment)
         self.ledger.record(self.connection, self.interval, entry, self.table.identity)
         return entry
 
@@ -84,7 +124,7 @@ class Transfer:
                 remedy="It is tried again. End runs of the former rhythm once it was changed.",
             )
 
-    def _load(self, clean: Iterator[pa.RecordBatch], unknown_rows: bool) -> tuple[Loaded, int]:
+    def _load(self, clean: _Feed, unknown_rows: bool) -> tuple[Loaded, int]:
         """What was sent, and how many rows of the table it changed."""
         match self.mode:
             case "append":
@@ -100,21 +140,22 @@ class Transfer:
             return self._straight(clean)
         return self._staged(clean, self._replace_by_key)
 
-    def _straight(self, clean: Iterable[pa.RecordBatch]) -> tuple[Loaded, int]:
+    def _straight(self, clean: _Feed) -> tuple[Loaded, int]:
         """Into the table itself, or where several connections load, through their stages."""
-        if self.stages.parallel:
+        if isinstance(clean, StagedShards) or self.stages.parallel:
             return self._staged(clean, self._append)
         loaded = load([Target(self.connection, self.name.sql)], self._rows(clean))
         return loaded, loaded.rows
 
-    def _staged(
-        self, clean: Iterable[pa.RecordBatch], move: Callable[[Stage], int]
-    ) -> tuple[Loaded, int]:
+    def _staged(self, clean: _Feed, move: Callable[[Stage], int]) -> tuple[Loaded, int]:
         """Into stages, and out of them into the table by `move`, one run at a time."""
-        targets = self.stages.open(self.connection)
-        loaded = load(targets, self._rows(clean))
+        tables: Sequence[sql.Composable]
+        if isinstance(clean, StagedShards):
+            tables, loaded = clean.rows, clean.loaded
+        else:
+            targets = self.stages.open(self.connection)
+            tables, loaded = [t.table for t in targets], load(targets, self._rows(clean))
         table_lock(self.connection, self.name)
-        tables = [target.table for target in targets]
         return loaded, move(Stage(tables, self.fit.names, self.projection.model.key))
 
     def _rows(self, batches: Iterable[pa.RecordBatch]) -> Rows:

@@ -44,8 +44,9 @@ class CopyLoader:
         with self.folder.upload(f"{self.label}/{stage.name}", rows, self.files) as staged:
             if staged is None:
                 return Loaded()
-            copy_files(connection, stage, staged.manifest, self.folder.authorization, staged.rows)
-            return Loaded(staged.rows, staged.bytes, staged.sha256)
+            manifest, loaded = staged
+            copy_files(connection, stage, manifest, self.folder.authorization, loaded.rows)
+            return loaded
 
 
 def copy_files(

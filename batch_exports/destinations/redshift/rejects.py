@@ -78,9 +78,10 @@ def staged_rejects(
     export: str,
     interval: DataInterval,
     run_id: str,
+    number: int = 0,
 ) -> Iterator[pa.RecordBatch]:
-    """Rows for `STAGE`: for each finding as many as it has parts, with its number."""
-    number = 0
+    """Rows for `STAGE`: for each finding as many as it has parts, with its number, which are
+    counted from `number` on."""
     for batch in originals:
         found = reject_rows(batch, identity, export, interval, run_id)
         numbers = pa.array(range(number, number + found.num_rows), pa.int64())

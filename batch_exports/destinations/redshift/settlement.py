@@ -34,6 +34,17 @@ class StagedRows:
     way: str | None = None
 
 
+def refuse_others(connection: psycopg.Connection[Any], ledger: Ledger, rejects: TableName) -> None:
+    """Raises `Terminal` for a table with deliveries of another export, which would be replaced."""
+    if others := ledger.other_exports(connection):
+        raise Terminal(
+            f"{ledger.table} has deliveries of the export {others[0]!r}, which this one would "
+            "replace.",
+            remedy="Give each export a table of its own. If the export was renamed, run: "
+            f"{ledger.adopting(others[0], rejects)}",
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settlement:
     """One delivery from its stages on. It can be run again as long as these are there.
@@ -97,13 +108,8 @@ class Settlement:
         if self.mode == "append":
             earlier = self.ledger.entry(connection, self.interval)
             return earlier if earlier and earlier.run_id == self.run_id else None
-        if self.mode == "replace" and (others := self.ledger.other_exports(connection)):
-            raise Terminal(
-                f"{self.name} has deliveries of the export {others[0]!r}, which this one would "
-                "replace.",
-                remedy="Give each export a table of its own. If the export was renamed, run: "
-                f"{self.ledger.adopting(others[0], self.rejects)}",
-            )
+        if self.mode == "replace":
+            refuse_others(connection, self.ledger, self.rejects)
         if self.mode == "replace" and self.deliveries_before != self.ledger.overlapping(
             connection, self.interval
         ):

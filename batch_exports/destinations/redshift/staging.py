@@ -1,6 +1,7 @@
 """An interval's rows on their way into stages: those to deliver, and those put aside."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 from batch_exports.destinations.postgres.rejects import Rejects
 from batch_exports.destinations.redshift import rejects
 from batch_exports.destinations.redshift.fit import Fit
-from batch_exports.destinations.redshift.loading import Loader, Stage, create_stage
+from batch_exports.destinations.redshift.loading import Loaded, Loader, Stage, create_stage
 from batch_exports.destinations.redshift.presence import key_stage
 from batch_exports.destinations.redshift.settlement import StagedRows
 from batch_exports.destinations.redshift.table import count_rows
@@ -38,8 +39,59 @@ def stage_rows(
     run_id: str,
 ) -> StagedRows:
     """Fill the session's stages. Raises psycopg's and S3's errors, and those of `batches`."""
+
+    def fill(stage: Stage, batches: Iterable[pa.RecordBatch]) -> Loaded:
+        create_stage(connection, stage)
+        return loader.load(connection, stage, batches)
+
     rows = row_stage(fit)
-    create_stage(connection, rows)
+    sifted = sift_rows(
+        fill,
+        batches,
+        fit=fit,
+        projection=projection,
+        policy=policy,
+        export=export,
+        interval=interval,
+        run_id=run_id,
+    )
+    check_count(connection, rows, sifted.loaded.rows)
+    return StagedRows(
+        rows=rows,
+        loaded=sifted.loaded,
+        rejected=sifted.rejected,
+        replaced=sifted.replaced,
+        rejects=rejects.STAGE if sifted.rejected or sifted.replaced else None,
+        rejected_keys=key_stage_of(fit, projection) if sifted.rejected else None,
+    )
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """The rows to deliver, and how many were rejected, or hold a value in a changed form."""
+
+    loaded: Loaded
+    rejected: int
+    replaced: int
+
+
+def sift_rows(
+    fill: Callable[[Stage, Iterable[pa.RecordBatch]], Loaded],
+    batches: Iterable[pa.RecordBatch],
+    *,
+    fit: Fit,
+    projection: Projection,
+    policy: OnUnrepresentable,
+    export: str,
+    interval: DataInterval,
+    run_id: str,
+    first_number: int = 0,
+) -> Sifted:
+    """Part the rows, and hand each part to `fill` with its stage: those to deliver in any case,
+    what was put aside and the keys of rejected rows where there are some.
+
+    Findings are numbered from `first_number` on. Raises what `fill` and `batches` raise.
+    """
     with Rejects() as aside, Rejects() as keys, prefetch(batches, ahead=2) as read:
 
         def keep(originals: pa.RecordBatch) -> None:
@@ -47,30 +99,25 @@ def stage_rows(
             keys.keep(originals.select(["_action", *projection.model.key]))
 
         sift = Sift(fit.capabilities, policy, projection.model.key, keep)
-        loaded = loader.load(
-            connection, rows, sift.clean(batch.select(fit.names) for batch in read)
-        )
-        found = rejects.staged_rejects(
-            aside.replay(), projection.identity, export, interval, run_id
-        )
-        put_aside = sift.rejected or sift.replaced
-        staged = StagedRows(
-            rows=rows,
-            loaded=loaded,
-            rejected=sift.rejected,
-            replaced=sift.replaced,
-            rejects=_filled(connection, loader, rejects.STAGE, found) if put_aside else None,
-            rejected_keys=_rejected_keys(connection, loader, fit, projection, keys.replay())
-            if sift.rejected
-            else None,
-        )
-    counted = count_rows(connection, rows.relation)
-    if counted != loaded.rows:
+        loaded = fill(row_stage(fit), sift.clean(batch.select(fit.names) for batch in read))
+        if sift.rejected or sift.replaced:
+            found = rejects.staged_rejects(
+                aside.replay(), projection.identity, export, interval, run_id, first_number
+            )
+            fill(rejects.STAGE, found)
+        if sift.rejected:
+            fill(key_stage_of(fit, projection), _rejected_keys(fit, projection, keys.replay()))
+    return Sifted(loaded, sift.rejected, sift.replaced)
+
+
+def check_count(connection: psycopg.Connection[Any], stage: Stage, rows: int) -> None:
+    """Raises `Terminal` where the stage has not as many rows as were sent."""
+    counted = count_rows(connection, stage.relation)
+    if counted != rows:
         raise Terminal(
-            f"{loaded.rows} rows were sent, and {counted} are staged.",
+            f"{rows} rows were sent, and {counted} are staged.",
             remedy="Materialize the partition again. Nothing was delivered.",
         )
-    return staged
 
 
 def row_stage(fit: Fit) -> Stage:
@@ -78,29 +125,18 @@ def row_stage(fit: Fit) -> Stage:
     return Stage(_ROWS, fit.stage, fit.supers)
 
 
-def _filled(
-    connection: psycopg.Connection[Any],
-    loader: Loader,
-    stage: Stage,
-    batches: Iterable[pa.RecordBatch],
-) -> Stage:
-    create_stage(connection, stage)
-    loader.load(connection, stage, batches)
-    return stage
+def key_stage_of(fit: Fit, projection: Projection) -> Stage:
+    """The stage of the keys of rejected rows: rows of these may have been delivered before, and are
+    not any more."""
+    return key_stage(_REJECTED_KEYS, fit, projection.model.key)
 
 
 def _rejected_keys(
-    connection: psycopg.Connection[Any],
-    loader: Loader,
-    fit: Fit,
-    projection: Projection,
-    kept: Iterable[pa.RecordBatch],
-) -> Stage:
-    """Rows of these keys may have been delivered before, and are not any more.
-
-    A key that the table cannot hold was never there; one of several findings comes several times.
-    """
-    stage = key_stage(_REJECTED_KEYS, fit, projection.model.key)
+    fit: Fit, projection: Projection, kept: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """A key that the table cannot hold was never there; one of several findings comes several
+    times."""
+    stage = key_stage_of(fit, projection)
     sift = Sift(fit.capabilities, OnUnrepresentable.REPLACE, stage.names, keep=lambda _: None)
     schema = pa.schema([projection.schema.field(name) for name in stage.names])
 
@@ -114,4 +150,4 @@ def _rejected_keys(
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
-    return _filled(connection, loader, stage, sift.clean(keys()))
+    return sift.clean(keys())

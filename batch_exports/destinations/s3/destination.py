@@ -1,5 +1,6 @@
 """Deliveries to a bucket: data files, then the manifest that makes them a delivery."""
 
+import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ from batch_exports.destinations.delivery import (
     LandedKeys,
     Recorded,
 )
+from batch_exports.destinations.receipts import as_json, check_receipts, header
 from batch_exports.destinations.s3 import inspection
 from batch_exports.destinations.s3.aside import Aside
 from batch_exports.destinations.s3.at_once import read_at_once
 from batch_exports.destinations.s3.errors import error_code, s3_errors
 from batch_exports.destinations.s3.files import WrittenFile, write_files
 from batch_exports.destinations.s3.keys import Keys, KeyTemplate
-from batch_exports.destinations.s3.lock import LEASE_SECONDS, held
+from batch_exports.destinations.s3.lock import LEASE_SECONDS, IntervalLock, held
 from batch_exports.destinations.s3.manifest import (
     Manifest,
     ManifestObject,
@@ -35,6 +37,15 @@ from batch_exports.destinations.s3.manifest import (
     fingerprint,
 )
 from batch_exports.destinations.s3.objects import list_objects, list_unfinished
+from batch_exports.destinations.s3.staged import (
+    S3Receipt,
+    complete_staged,
+    identity,
+    marking,
+    new_mark,
+    refuse_overtaken,
+    staged_object,
+)
 from batch_exports.destinations.s3.upload import ObjectUpload, Uploads, uploading
 from batch_exports.destinations.sift import Sift
 from batch_exports.errors import Terminal, Transient
@@ -46,6 +57,7 @@ from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
 from batch_exports.transform.jsonlines import BLOCK_BYTES, JsonLinesFormat
 from batch_exports.transform.parquet import ROW_GROUP_BYTES, ParquetFormat
 from batch_exports.transform.prefetch import prefetch
+from batch_exports.transform.shard import Shard
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -73,6 +85,27 @@ class _Written:
 
     files: list[WrittenFile]
     aside: Aside
+    rejected: int
+    replaced: int
+
+    @property
+    def contents(self) -> "_Contents":
+        """Known once the uploads are completed."""
+        aside = self.aside
+        return _Contents(
+            [_object(file.upload, file.rows, file.moments) for file in self.files],
+            [_object(aside.upload, aside.kept, [])] if aside.upload else [],
+            self.rejected,
+            self.replaced,
+        )
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What a delivery consists of, once it is visible."""
+
+    objects: list[ManifestObject]
+    rejects: list[ManifestObject]
     rejected: int
     replaced: int
 
@@ -113,30 +146,61 @@ class S3Destination:
         are deleted. Unfinished uploads of killed runs are swept away first.
         """
         keys = self.template.keys(interval)
-        with (
-            s3_errors(self.uri(interval)),
-            held(
-                self.client,
-                self.bucket,
-                keys.lock,
-                self.headers,
-                run_id=run_id,
-                lease_seconds=self.lease_seconds,
-            ) as lock,
-        ):
+        with self._alone(interval, run_id) as lock:
             self._refuse_others(keys)
             self._sweep_unfinished(keys)
             with uploading(self.client, self.bucket, self.headers) as uploads:
                 written = self._upload(batches, uploads, keys)
                 lock.check()
                 uploads.complete()
-            manifest = self._manifest(written, interval, run_id)
-            self.client.put_object(
-                Bucket=self.bucket, Key=keys.manifest, Body=manifest.body(), **self.headers
+            manifest = self._publish(written.contents, interval, run_id)
+        return self._delivery(manifest, interval)
+
+    def stage(
+        self, batches: pa.RecordBatchReader, interval: DataInterval, run_id: str, shard: Shard
+    ) -> Mapping[str, Any]:
+        """Upload the shard's files, and leave them to be completed.
+
+        No lock is held: keys are the shard's own, and of several uploads of one key any may become
+        the object. One that nobody completes is swept by the interval's next commit.
+        """
+        keys, mark = self.template.keys(interval, shard), new_mark()
+        with s3_errors(self.uri(interval)):
+            before = self._refuse_others(keys)
+            with uploading(self.client, self.bucket, marking(self.headers, mark)) as uploads:
+                written = self._upload(batches, uploads, keys, hold_last=False)
+                files = [staged_object(f.upload, mark, f.rows, f.moments) for f in written.files]
+                aside = written.aside
+                rejects = staged_object(aside.upload, mark, aside.kept) if aside.upload else None
+        receipt = S3Receipt(
+            **header(self.export, interval, run_id, shard, self._form),
+            rows=sum(file.rows for file in files),
+            rejected=written.rejected,
+            replaced=written.replaced,
+            bytes=sum(file.bytes for file in files),
+            sha256=hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest(),
+            files=files,
+            rejects=rejects,
+            before=identity(before),
+        )
+        return as_json(receipt)
+
+    def commit(
+        self, receipts: Sequence[Mapping[str, Any]], interval: DataInterval, run_id: str
+    ) -> Delivery:
+        """Complete the shards' files one right after the other, then make them a delivery."""
+        parts = check_receipts(receipts, S3Receipt, self.export, interval, self._form)
+        keys = self.template.keys(interval)
+        with self._alone(interval, run_id) as lock:
+            refuse_overtaken(parts, self._refuse_others(keys), interval)
+            done = complete_staged(self.client, self.bucket, keys.stem, parts, interval, lock)
+            contents = _Contents(
+                [done[file.key] for part in parts for file in part.files],
+                [done[part.rejects.key] for part in parts if part.rejects],
+                sum(part.rejected for part in parts),
+                sum(part.replaced for part in parts),
             )
-            for key in self._strays(keys, manifest):
-                self.client.delete_object(Bucket=self.bucket, Key=key)
-            self._sweep_unfinished(keys)  # an upload of this run whose begin was answered to nobody
+            manifest = self._publish(contents, interval, run_id)
         return self._delivery(manifest, interval)
 
     def delivery(self, interval: DataInterval) -> Delivery:
@@ -214,7 +278,31 @@ class S3Destination:
             columns={column.name: column.type for column in manifest.columns},
         )
 
-    def _upload(self, batches: pa.RecordBatchReader, uploads: Uploads, keys: Keys) -> "_Written":
+    @contextmanager
+    def _alone(self, interval: DataInterval, run_id: str) -> Generator[IntervalLock, None, None]:
+        """With the interval's lock, and S3's errors as ours."""
+        keys = self.template.keys(interval)
+        with (
+            s3_errors(self.uri(interval)),
+            held(
+                self.client,
+                self.bucket,
+                keys.lock,
+                self.headers,
+                run_id=run_id,
+                lease_seconds=self.lease_seconds,
+            ) as lock,
+        ):
+            yield lock
+
+    def _upload(
+        self,
+        batches: pa.RecordBatchReader,
+        uploads: Uploads,
+        keys: Keys,
+        *,
+        hold_last: bool = True,
+    ) -> "_Written":
         aside = Aside(uploads, keys.aside, self.projection.schema)
         sift = Sift(
             self.capabilities, self.on_unrepresentable, self.projection.model.key, aside.keep
@@ -225,7 +313,9 @@ class S3Destination:
             prefetch(batches, ahead=2) as read,
             prefetch(file_format.blocks(sift.clean(read)), ahead=1) as blocks,
         ):
-            files = write_files(blocks, file_format, uploads, keys, self.max_file_bytes)
+            files = write_files(
+                blocks, file_format, uploads, keys, self.max_file_bytes, hold_last=hold_last
+            )
         aside.seal()
         return _Written(files, aside, sift.rejected, sift.replaced)
 
@@ -245,19 +335,30 @@ class S3Destination:
             max_block_bytes=self.max_file_bytes or ROW_GROUP_BYTES,
         )
 
-    def _manifest(self, written: "_Written", interval: DataInterval, run_id: str) -> Manifest:
+    def _publish(self, contents: "_Contents", interval: DataInterval, run_id: str) -> Manifest:
+        """Put the manifest, and delete what it does not name: objects of earlier deliveries, and
+        uploads that nobody completes, such as those whose begin was answered to nobody."""
+        keys = self.template.keys(interval)
+        manifest = self._manifest(contents, interval, run_id)
+        self.client.put_object(
+            Bucket=self.bucket, Key=keys.manifest, Body=manifest.body(), **self.headers
+        )
+        for key in self._strays(keys, manifest):
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+        self._sweep_unfinished(keys)
+        return manifest
+
+    def _manifest(self, contents: "_Contents", interval: DataInterval, run_id: str) -> Manifest:
         columns = columns_of(self.projection.schema)
-        files, aside = written.files, written.aside
-        rejects = _object(aside.upload, aside.kept, []) if aside.upload else None
-        objects = [_object(file.upload, file.rows, file.moments) for file in files]
         return Manifest(
-            files=[file.upload.key for file in files],
-            objects=objects,
-            entries=entries_of(self.bucket, objects),
-            rows=sum(file.rows for file in files),
-            rejected=written.rejected,
-            replaced=written.replaced,
-            rejects=rejects,
+            files=[item.key for item in contents.objects],
+            objects=contents.objects,
+            entries=entries_of(self.bucket, contents.objects),
+            rows=sum(item.rows for item in contents.objects),
+            rejected=contents.rejected,
+            replaced=contents.replaced,
+            rejects=contents.rejects[0] if contents.rejects else None,
+            more_rejects=contents.rejects[1:],
             export=self.export,
             model=self.projection.model.name,
             membership=self.projection.membership,
@@ -284,8 +385,24 @@ class S3Destination:
                 DeliveredFile(at + item.key, item.rows, item.bytes, item.sha256)
                 for item in manifest.objects
             ),
-            aside=at + manifest.rejects.key if manifest.rejects else None,
+            aside=self._aside(manifest),
         )
+
+    def _aside(self, manifest: Manifest) -> str | None:
+        """Where the originals are: an object, or several that a pattern names."""
+        if not manifest.rejects:
+            return None
+        key = manifest.rejects.key
+        if manifest.more_rejects:
+            key = f"{key[: key.rindex('_')]}_*.arrow"
+        return f"s3://{self.bucket}/{key}"
+
+    @property
+    def _form(self) -> str:
+        """All that the shards' files and the manifest that names them must have in common."""
+        columns = fingerprint(columns_of(self.projection.schema))
+        place = f"s3://{self.bucket}/{self.template.prefix}"
+        return f"{self.file_format}, {self.compression}, columns {columns}, to {place}"
 
     @contextmanager
     def _delivered(self, interval: DataInterval) -> Generator[Manifest, None, None]:
@@ -324,18 +441,20 @@ class S3Destination:
         except PostHogManifest:
             return None
 
-    def _refuse_others(self, keys: Keys) -> None:
-        """Two exports that write the same keys would destroy each other's deliveries."""
+    def _refuse_others(self, keys: Keys) -> Manifest | None:
+        """The manifest of the interval's last delivery, if there is one. Two exports that write the
+        same keys would destroy each other's deliveries: raises `Terminal`."""
         try:
             manifest = self._read_manifest(keys)
         except Terminal:
-            return  # not ours to read, or broken: this delivery puts a good one in its place
+            return None  # not ours to read, or broken: this delivery puts a good one in its place
         if manifest is not None and manifest.export != self.export:
             raise Terminal(
                 f"The export {manifest.export!r} delivers to s3://{self.bucket}/{keys.stem} too.",
                 remedy=f"Give {self.export!r} a key_prefix of its own, or delete "
                 f"s3://{self.bucket}/{keys.manifest} if the other export is gone.",
             )
+        return manifest
 
     def _sweep_unfinished(self, keys: Keys) -> None:
         for key, upload_id in list(list_unfinished(self.client, self.bucket, keys.stem)):
@@ -345,8 +464,7 @@ class S3Destination:
     def _strays(self, keys: Keys, manifest: Manifest) -> list[str]:
         """Objects of the interval that its manifest does not name, from deliveries before it."""
         named = {*manifest.files, keys.manifest, keys.lock}
-        if manifest.rejects:
-            named.add(manifest.rejects.key)
+        named |= {item.key for item in manifest.all_rejects}
         found = list_objects(self.client, self.bucket, keys.stem)
         return [key for key in found if key not in named and keys.is_ours(key)]
 

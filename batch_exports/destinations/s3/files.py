@@ -30,8 +30,12 @@ def write_files(
     uploads: Uploads,
     keys: Keys,
     max_bytes: int,
+    *,
+    hold_last: bool = True,
 ) -> list[WrittenFile]:
     """Write all blocks and seal the files. No blocks, no files; `max_bytes` 0 means one file.
+
+    With `hold_last` the last one, if small, is not sent before it is completed.
 
     A file is ended by the block that takes its stored bytes to the limit, and a next one is begun
     only when there is more to write: it overshoots by one block at the most, and none is empty.
@@ -50,5 +54,5 @@ def write_files(
             writer = None
     if writer is not None:
         writer.close()
-        files[-1].upload.seal(last=True)
+        files[-1].upload.seal(last=hold_last)
     return files

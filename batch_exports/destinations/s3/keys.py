@@ -9,6 +9,7 @@ from unicodedata import category
 
 from batch_exports.errors import ConfigurationError
 from batch_exports.interval import DataInterval
+from batch_exports.transform.shard import Shard
 
 KeyStyle = Literal["safe", "posthog"]
 
@@ -35,14 +36,18 @@ _SUFFIXES = {"gzip": "gz", "brotli": "br", "zstd": "zst", "lz4": "lz4", "snappy"
 class Keys:
     """The keys of one data interval.
 
-    `stem` is what all of them begin with; nothing but the interval's own objects begins so.
+    `stem` is what all of them begin with; nothing but the interval's own objects begins so. Those
+    of one `shard` are no other shard's: files of shard 1 of 4 have the numbers 1, 5, 9 and so on.
     """
 
     stem: str
     extension: str
     numbered: bool
+    shard: Shard | None = None
 
     def data(self, number: int) -> str:
+        if self.shard:
+            number = number * self.shard.of + self.shard.index
         return f"{self.stem}-{number}{self.extension}" if self.numbered else self._only
 
     @property
@@ -59,7 +64,7 @@ class Keys:
 
     @property
     def aside(self) -> str:
-        return f"{self.stem}_rejects.arrow"
+        return f"{self.stem}_rejects{f'_{self.shard.index}' if self.shard else ''}.arrow"
 
     def is_ours(self, key: str) -> bool:
         """Whether a key that begins with the stem is of this interval, in whatever format."""
@@ -99,7 +104,7 @@ class KeyTemplate:
         _check_length(template.keys(_ANY_INTERVAL))
         return template
 
-    def keys(self, interval: DataInterval) -> Keys:
+    def keys(self, interval: DataInterval, shard: Shard | None = None) -> Keys:
         start, end = self._bounds(interval)
         moment = interval.end if self.style == "posthog" else interval.start
         prefix = self.prefix.format_map(
@@ -111,7 +116,7 @@ class KeyTemplate:
             }
         )
         stem = f"{prefix}/{start}-{end}" if prefix else f"{start}-{end}"
-        return Keys(stem, self.extension, self.numbered)
+        return Keys(stem, self.extension, self.numbered, shard)
 
     def _bounds(self, interval: DataInterval) -> tuple[str, str]:
         if self.style == "posthog":

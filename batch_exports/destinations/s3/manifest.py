@@ -64,7 +64,8 @@ class Manifest(BaseModel):
     `entries` names them as Redshift's COPY ... MANIFEST reads them, which passes over the rest, as
     over what UNLOAD writes beside its own; deliveries of earlier versions have none. An interval
     without rows has a manifest without files. `rejects` is the object that keeps the originals of
-    rejected and replaced rows, if there are any.
+    rejected and replaced rows, if there are any; of an interval that came in shards there may be
+    `more_rejects`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -77,6 +78,7 @@ class Manifest(BaseModel):
     rejected: int
     replaced: int
     rejects: ManifestObject | None
+    more_rejects: list[ManifestObject] = []
     export: str
     model: str
     membership: str
@@ -88,6 +90,10 @@ class Manifest(BaseModel):
     schema_fingerprint: str
     run_id: str
     delivered_at: datetime
+
+    @property
+    def all_rejects(self) -> list[ManifestObject]:
+        return [self.rejects, *self.more_rejects] if self.rejects else []
 
     def body(self) -> bytes:
         return self.model_dump_json(indent=1).encode()

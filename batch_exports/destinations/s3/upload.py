@@ -1,7 +1,7 @@
 """Objects that are uploaded while they are written, and become visible when they are told to."""
 
 import hashlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import BoundedSemaphore
@@ -70,6 +70,22 @@ def uploading(
             raise
 
 
+def complete_upload(
+    client: "S3Client", bucket: str, key: str, upload_id: str, part_etags: Sequence[str]
+) -> str:
+    """Make an object of its parts, in the place of one of the same key; its ETag."""
+    parts = [
+        {"PartNumber": number, "ETag": etag} for number, etag in enumerate(part_etags, start=1)
+    ]
+    completed = client.complete_multipart_upload(
+        Bucket=bucket,
+        Key=key,
+        UploadId=upload_id,
+        MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]  # a list of dicts is
+    )
+    return completed["ETag"]
+
+
 class ObjectUpload:
     """A file's bytes on their way: write, then `seal`, then `complete`.
 
@@ -90,6 +106,16 @@ class ObjectUpload:
     @property
     def sha256(self) -> str:
         return self._sha256.hexdigest()
+
+    @property
+    def upload_id(self) -> str | None:
+        """The multipart upload that waits to be completed, where there is one."""
+        return self._upload_id
+
+    @property
+    def part_etags(self) -> list[str]:
+        """What S3 answered to each part of the sealed object."""
+        return [part.result() for part in self._parts]
 
     @property
     def is_sent(self) -> bool:
@@ -131,17 +157,9 @@ class ObjectUpload:
             )
             self.etag = answer["ETag"]
             return
-        parts = [
-            {"PartNumber": number, "ETag": part.result()}
-            for number, part in enumerate(self._parts, start=1)
-        ]
-        completed = self._uploads.client.complete_multipart_upload(
-            Bucket=self._uploads.bucket,
-            Key=self.key,
-            UploadId=self._upload_id,
-            MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]  # a list of dicts is
+        self.etag = complete_upload(
+            self._uploads.client, self._uploads.bucket, self.key, self._upload_id, self.part_etags
         )
-        self.etag = completed["ETag"]
         self._upload_id = None
 
     def abort(self) -> None:

@@ -161,7 +161,11 @@ def test_no_user_is_made_without_a_password(database: Database) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "field"),
-    [({"parallelism": 2}, "parallelism"), ({"on_missing_column": "add"}, "on_missing_column")],
+    [
+        ({"parallelism": 2}, "parallelism"),
+        ({"shards": 2}, "shards"),
+        ({"on_missing_column": "add"}, "on_missing_column"),
+    ],
 )
 def test_who_makes_tables_in_any_case(
     database: Database, settings: dict[str, Any], field: str

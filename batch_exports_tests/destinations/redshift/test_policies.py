@@ -52,7 +52,7 @@ def stage(aws: Aws) -> None:
     aws.enforce()
     with folder.held("run-1"), folder.upload("rows", batches, 2) as files:
         assert files
-        assert files.rows == 20
+        assert files[1].rows == 20
     aws.relax()
     assert root.list_objects_v2(Bucket=BUCKET).get("Contents", []) == []
     assert root.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []

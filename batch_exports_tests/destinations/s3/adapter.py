@@ -106,16 +106,16 @@ class S3Adapter:
         return in_order([row for key in keys for row in read_object(key, self.body(key))])
 
     def originals(self, destination: S3Destination, interval: DataInterval) -> list[Row]:
-        body = self.body(self.manifest(destination, interval)["rejects"]["key"])
-        rows: list[Row] = pa.ipc.open_file(body).read_all().to_pylist()
-        return rows
+        manifest = self.manifest(destination, interval)
+        bodies = [self.body(item["key"]) for item in _rejects(manifest)]
+        return [row for body in bodies for row in pa.ipc.open_file(body).read_all().to_pylist()]
 
     def leftovers(self) -> list[str]:
         named = set[str]()
         for key in self.listed():
             if key.endswith("_manifest.json"):
                 manifest = json.loads(self.body(key))
-                rejects = [manifest["rejects"]["key"]] if manifest["rejects"] else []
+                rejects = [item["key"] for item in _rejects(manifest)]
                 named |= {key, *manifest["files"], *rejects}
         return [*sorted({*self.listed()} - named), *(key for key, _ in self.unfinished())]
 
@@ -149,6 +149,10 @@ _DEFAULTS: dict[str, Any] = {
     "headers": {},
     "on_unrepresentable": "replace",
 }
+
+
+def _rejects(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    return [manifest["rejects"], *manifest["more_rejects"]] if manifest["rejects"] else []
 
 
 @cache

@@ -1,0 +1,186 @@
+"""Exports whose intervals come in shards, as Dagster runs them."""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from batch_exports.definitions import load_definitions
+from batch_exports.executor import VARIABLE, build_executor
+from batch_exports.local.postgres_server import Server
+from batch_exports.transform.shard import shards
+from batch_exports_tests.deployment import ASSET, KEY, Deployment
+
+TABLE = dg.AssetKey(["postgres", "events_table"])
+WAREHOUSE = """\
+type: batch_exports.PostgresConnection
+attributes:
+  name: warehouse
+  user: exporter
+  password: {env: TEST_WAREHOUSE_PASSWORD}
+  host: "{{ env.TEST_WAREHOUSE_HOST }}"
+  port: "{{ env.TEST_WAREHOUSE_PORT }}"
+  database: "{{ env.TEST_WAREHOUSE_DATABASE }}"
+  ssl_mode: verify-full
+  ssl_root_cert: "{{ env.TEST_WAREHOUSE_CERTIFICATE }}"
+---
+type: batch_exports.PostgresBatchExport
+attributes:
+  name: events_table
+  source: lake
+  model: events
+  start: "2026-11-01"
+  connection: warehouse
+  schema: "{{ env.TEST_WAREHOUSE_SCHEMA }}"
+  shards: 2
+  on_unrepresentable: fail
+"""
+# Child processes that have imported everything are made in a tenth of the time.
+PREPARED = {"forkserver": {"preload_modules": ["batch_exports.definitions"]}}
+OF_PARTITION = {"dagster/partition": KEY}
+PROCESSES = {"execution": {"config": {"start_method": PREPARED, "max_concurrent": 2}}}
+
+
+def both() -> dg.JobDefinition:
+    job = dg.define_asset_job("both", selection=[ASSET, TABLE])
+    return dg.Definitions.merge(load_definitions(), dg.Definitions(jobs=[job])).resolve_job_def(
+        "both"
+    )
+
+
+def test_shards_run_in_processes_and_go_on_from_a_failure(
+    deployment: Deployment, postgres_server: Server, postgres_schema: str
+) -> None:
+    """One row cannot be delivered: its shard fails. Once it is corrected that shard is staged, and
+    committed with those of the run before."""
+    define_both(deployment, postgres_server, postgres_schema)
+    events: list[dict[str, Any]] = [{"uuid": f"event-{n}", "hour": n / 50} for n in range(40)]
+    put(deployment, events, broken=7)
+    [failing] = shards_of(["event-7"])
+    with dg.instance_for_test() as instance:
+        job = dg.reconstructable(both)
+        with dg.execute_job(
+            job,
+            instance,
+            run_config=PROCESSES,
+            tags=OF_PARTITION,
+        ) as first:
+            failed = {event.step_key for event in first.filter_events(lambda e: e.is_step_failure)}
+            staged = first.filter_events(lambda e: e.is_step_success)
+        names = ("s3__events_archive", "postgres__events_table")
+        assert failed == {f"{name}.shard_{failing}" for name in names}
+        assert {event.step_key for event in staged} == {
+            f"{name}.shard_{1 - failing}" for name in names
+        }
+        assert deployment.objects() == []
+
+        put(deployment, events)
+        with dg.execute_job(
+            job,
+            instance,
+            run_config=PROCESSES,
+            tags=OF_PARTITION,
+            reexecution_options=dg.ReexecutionOptions.from_failure(first.run_id, instance),
+        ) as second:
+            done = second.filter_events(lambda e: e.is_step_success)
+            evaluations = second.get_asset_check_evaluations()
+        assert second.success
+        assert {event.step_key.partition(".")[2] for event in done if event.step_key} >= {"commit"}
+        assert not {event.step_key for event in done} & {event.step_key for event in staged}
+        assert len({event.pid for event in (*staged, *done)}) == len(staged) + len(done)
+        assert evaluations
+        assert all(evaluation.passed for evaluation in evaluations)
+        for asset in (ASSET, TABLE):
+            metadata = metadata_of(instance, asset)
+            assert metadata["dagster/partition_row_count"].value == 40
+            assert metadata["shards"].value == 2
+            rows = [record.data["rows"] for record in metadata["shard_list"].value.records]
+            expected = shards_of([event["uuid"] for event in events])
+            assert rows == [expected.count(0), expected.count(1)]
+    assert deployment.unfinished() == []
+
+
+def test_a_run_of_many_partitions_commits_each_for_itself(deployment: Deployment) -> None:
+    deployment.define("shards: 3", "partitions_per_run: 4")
+    deployment.put_events("a", *({"hour": hour + 0.5} for hour in range(4) for _ in range(hour)))
+    result = deployment.run_range(KEY, "2026-11-01-03:00")
+    assert result.success
+    assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+    for hour in range(4):
+        metadata = deployment.metadata(f"2026-11-01-{hour:02}:00")
+        assert metadata["dagster/partition_row_count"] == hour
+        assert f"20261101T{hour:02}0000Z-" in metadata["dagster/uri"]
+        assert sum(record.data["rows"] for record in metadata["shard_list"].records) == hour
+
+
+def test_the_asset_is_told_as_one_without_shards(deployment: Deployment) -> None:
+    deployment.define()
+    [plain] = deployment.definitions.resolve_assets_def(ASSET).specs
+    deployment.define("shards: 3", 'asset_attributes: {owners: ["team:data"]}')
+    asset = deployment.definitions.resolve_assets_def(ASSET)
+    [sharded] = asset.specs
+    assert sharded.owners == ["team:data"]
+    for name in ("deps", "description", "group_name", "kinds", "tags", "partitions_def"):
+        assert getattr(sharded, name) == getattr(plain, name), name
+    differing = {n for n in plain.metadata if plain.metadata[n] != sharded.metadata.get(n)}
+    assert differing <= {"dagster/code_references", "dagster/component_origin"}
+    assert {op.pool for op in asset.node_def.iterate_op_defs()} == {"archive"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["shards: 0"], "shards: 0 is too small"),
+        (["shards: 65"], "shards: 65 is too large.*each reads the whole interval"),
+    ],
+)
+def test_what_cannot_be(deployment: Deployment, lines: list[str], told: str) -> None:
+    with pytest.raises(Exception, match=f"(?s){told}"):
+        deployment.define(*lines)
+
+
+def test_another_executor_of_dagster_may_run_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert build_executor().name == "shards_by_multiprocess"
+    monkeypatch.setenv(VARIABLE, "dagster.in_process_executor")
+    assert build_executor().name == "shards_by_in_process"
+    for wrong in ("dagster_nowhere.executor", "dagster.nothing", "dagster.asset", "executor"):
+        monkeypatch.setenv(VARIABLE, wrong)
+        with pytest.raises(ValueError, match=f"{VARIABLE}: '{wrong}' is no"):
+            build_executor()
+
+
+def define_both(deployment: Deployment, server: Server, schema: str) -> None:
+    variables = {
+        "PASSWORD": server.exporter.password,
+        "HOST": server.host,
+        "PORT": str(server.port),
+        "DATABASE": server.database,
+        "CERTIFICATE": str(server.root_certificate),
+        "SCHEMA": schema,
+    }
+    for name, value in variables.items():
+        deployment.monkeypatch.setenv(f"TEST_WAREHOUSE_{name}", value)
+    file = deployment.folder / "defs" / "b" / "defs.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(WAREHOUSE)
+    deployment.define("shards: 2", "on_unrepresentable: fail")
+
+
+def put(deployment: Deployment, events: list[dict[str, Any]], broken: int | None = None) -> None:
+    changed = [
+        {**event, "properties": "{broken"} if number == broken else event
+        for number, event in enumerate(events)
+    ]
+    deployment.put_events("a", *changed)
+
+
+def shards_of(keys: list[str]) -> list[int]:
+    return [int(i) for i in shards(pa.record_batch({"uuid": keys}), ["uuid"], 2)]
+
+
+def metadata_of(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Any:
+    event = instance.get_latest_materialization_event(asset)
+    assert event
+    assert event.asset_materialization
+    return event.asset_materialization.metadata
