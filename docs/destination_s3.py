@@ -37,10 +37,18 @@ def keys() -> str:
     ]
     example = _keys("{table}/{year}/{month}/{day}/", "safe", numbered=True)
     objects = [
-        ("data, first file", code(example.data(0)), "with `max_file_size_mib`, files are numbered"),
+        (
+            "data, first file",
+            code(example.data(0)),
+            "with `max_file_size_mib` or `shards`, files are numbered",
+        ),
         ("data, second file", code(example.data(1)), ""),
         ("manifest", code(example.manifest), "always; written last"),
-        ("rejects", code(example.aside), "only where rows were rejected or values replaced"),
+        (
+            "rejects",
+            code(example.aside),
+            "only where rows were rejected or values replaced; of each of several `shards`, one",
+        ),
         ("lock", code(example.lock), "only while a run delivers"),
     ]
     return f"""
