@@ -13,7 +13,8 @@ help:
 	@echo "make test   run the whole test suite"
 	@echo "make test-redshift   run the destinations' suite against a Redshift cluster of your own"
 	@echo "make fmt    format; make lint: ruff and mypy; make docs: write the generated reference"
-	@echo "make bench  measure the exports beside their peers; make clean: remove all that these made"
+	@echo "make bench  measure the exports beside their peers"
+	@echo "make clean  remove all that these made"
 
 demo: $(READY)
 	@$(BIN)/batch-exports demo
@@ -44,8 +45,17 @@ fmt: $(READY)
 docs: $(READY)
 	$(BIN)/python -m docs.generate
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks
+bench: $(READY) .venv-bench/.ready .venv-bench-ingestr/.ready
+	$(BIN)/python -m benchmarks run
+
+# The peers; what cannot be installed here is left out of what is measured, with that reason.
+.venv-bench/.ready: LOCK := requirements
+.venv-bench-ingestr/.ready: LOCK := ingestr
+.venv-bench/.ready .venv-bench-ingestr/.ready: $(UV) benchmarks/requirements.lock benchmarks/ingestr.lock
+	@echo "Setting up: installing the peers of the benchmark into $(@D) ..."
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(@D)
+	-@$(UV) pip sync --quiet --python $(@D)/bin/python --require-hashes benchmarks/$(LOCK).lock
+	@touch $@
 
 # Pinned versions with hashes, and no address of any package index.
 lock: $(UV)
@@ -58,7 +68,7 @@ lock: $(UV)
 
 clean:
 	-$(BIN)/batch-exports local down
-	rm -rf .venv .uv .local .tmp_dagster_home_*
+	rm -rf .venv .venv-bench .venv-bench-ingestr .uv .local .tmp_dagster_home_*
 
 # pip serves only to fetch uv, which installs the rest in seconds and needs no python3-venv package.
 $(UV): requirements-uv.lock

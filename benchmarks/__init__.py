@@ -1,1 +1,1 @@
-"""Exports beside their peers and the physical limit, on the same rows in the same run."""
+"""Exports beside their peers and the least that each hop can cost, on the same rows."""

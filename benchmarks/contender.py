@@ -1,11 +1,17 @@
-"""Runs one contender in this process, and prints its lap as JSON."""
+"""Runs one contender in this process: `python -m benchmarks.contender <module> <name>`.
+
+The task comes by standard input; the lap goes to standard output, its last line, as JSON.
+"""
 
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
+from importlib import import_module
 
-from benchmarks.contenders import HOPS
+from benchmarks.task import Task
 
-hop, name, lake, target = sys.argv[1:]
-print(json.dumps(asdict(HOPS[hop][name](Path(lake), Path(target)))))
+module, name = sys.argv[1:]
+task = Task.load(sys.stdin.read())
+lap = import_module(module).CAN[task.hop][name](task)
+print()
+print(json.dumps(asdict(lap)))

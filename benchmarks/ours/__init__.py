@@ -1,0 +1,1 @@
+"""Our exports, as they are written in YAML, run by Dagster or as a library."""
