@@ -5,6 +5,7 @@ from typing import Any
 
 from batch_exports.found_columns import FoundColumns
 from batch_exports.interval import DataInterval
+from batch_exports.sources.amplitude import Archives
 from batch_exports.sources.clickhouse import offered as clickhouse
 from batch_exports.sources.clickhouse.clickhouse import ClickHouse
 from batch_exports.sources.delivered import DeliveredFiles
@@ -18,6 +19,7 @@ from batch_exports.sources.warehouse import WarehouseTable
 from batch_exports.sources.warehouse import offered as warehouse
 
 _OFFERED: Mapping[type[Any], Callable[[Any, Selection, DataInterval], FoundColumns | None]] = {
+    Archives: Archives.sample,
     ClickHouse: clickhouse.offered,
     DeliveredFiles: delivered.offered,
     Lake: lake.offered,
@@ -30,8 +32,8 @@ def source_columns(
     source: Source, selection: Selection, interval: DataInterval
 ) -> FoundColumns | None:
     """What there is, whether an export takes it or not; no rows are read, but the first of JSON
-    lines. None of a source that tells nothing without a download, such as Amplitude's, and of one
-    without any file. Raises what the source raises."""
+    lines. None of a source that tells nothing without a download, such as Amplitude's API, and of
+    one without any file. Raises what the source raises."""
     offered = _OFFERED.get(type(source))
     return offered(source, selection, interval) if offered else None
 

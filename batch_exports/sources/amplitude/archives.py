@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from batch_exports.errors import Terminal
+from batch_exports.found_columns import FoundColumns
 from batch_exports.interval import DataInterval
 from batch_exports.models import AMPLITUDE_MERGED_IDS
 from batch_exports.sources.amplitude.hours import HOUR, refuse_early
@@ -18,6 +19,8 @@ from batch_exports.sources.amplitude.members import (
     count_zip,
     read_file,
     read_zip,
+    sample_file,
+    sample_zip,
 )
 from batch_exports.sources.amplitude.names import Archive, archive
 from batch_exports.sources.description import Description, sizes
@@ -63,6 +66,19 @@ class Archives:
         files = {found.path: self.shown(found.path) for found in wanted}
         with storage_errors(self._shown_as):
             return Description(self._shown_as, files=sizes(self._filesystem, files))
+
+    def sample(self, selection: Selection, interval: DataInterval) -> FoundColumns | None:
+        """The members of lines, by the last archive that may have rows of the interval; None where
+        there is none."""
+        request = Request(selection, interval, _margin(selection))
+        wanted = self._wanted(request)
+        if not wanted:
+            return None
+        where = self.shown(wanted[-1].path)
+        with storage_errors(where), self._opened(wanted[-1]) as file:
+            if wanted[-1].is_zip:
+                return sample_zip(file, where, request)
+            return sample_file(file, where)
 
     def archives(self, model: str) -> list[Archive]:
         """Those of a model, oldest first. Raises `Terminal` where there is no such folder, and

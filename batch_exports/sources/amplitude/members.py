@@ -4,7 +4,7 @@ import gzip
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO, Any
@@ -13,10 +13,12 @@ import pyarrow as pa
 from isal import igzip, isal_zlib
 
 from batch_exports.errors import Terminal
+from batch_exports.found_columns import FoundColumns
 from batch_exports.interval import DataInterval
 from batch_exports.sources.amplitude.names import archive
 from batch_exports.sources.amplitude.values import amplitude_column
 from batch_exports.sources.json_lines import count_lines, read_lines
+from batch_exports.sources.json_members import sample_members
 from batch_exports.sources.projection import project
 from batch_exports.sources.source import Selection
 
@@ -69,7 +71,23 @@ def count_zip(file: Any, where: str, request: Request) -> int:
     return rows
 
 
-def _members(file: Any, where: str, request: Request) -> Iterator[tuple[IO[bytes], str]]:
+def sample_file(file: Any, where: str) -> FoundColumns:
+    """The members of the first lines of such a file."""
+    return sample_members(_lines(file, where), where)
+
+
+def sample_zip(file: Any, where: str, request: Request) -> FoundColumns | None:
+    """Of the first file in a zip that may have rows of the interval; None where there is none."""
+    with closing(_members(file, where, request)) as members:
+        for member, shown in members:
+            with member:
+                return sample_file(member, shown)
+    return None
+
+
+def _members(
+    file: Any, where: str, request: Request
+) -> Generator[tuple[IO[bytes], str], None, None]:
     """The opened files that may have rows of the interval, in order, each as it is shown."""
     with _damage_told(where), zipfile.ZipFile(file) as opened:
         for name in sorted(opened.namelist()):
