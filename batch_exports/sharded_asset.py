@@ -59,8 +59,9 @@ def build_sharded_asset(
             return_freed_memory()
             wait_until_due(context, export)
             rows = Extraction(export.reader(context.resources), export.selection, shard)
+            destination: Any = export.destination(context.resources)
             return {
-                key: _stage(context, rows, export, export.interval(key))
+                key: _stage(context, rows, destination, export.interval(key))
                 for key in context.partition_keys
             }
 
@@ -78,18 +79,19 @@ def build_sharded_asset(
 
 
 def _stage(
-    context: dg.OpExecutionContext, rows: Extraction, export: Export, interval: DataInterval
+    context: dg.OpExecutionContext,
+    rows: Extraction,
+    destination: ShardedDestination,
+    interval: DataInterval,
 ) -> dict[str, Any]:
     """Plain data, as a receipt is: `StagedShard` is made of it."""
     assert rows.shard
-    destination: Any = export.destination(context.resources)
-    sharded: ShardedDestination = destination
-    context.log.info(f"Staging {rows.shard} of {interval} for {sharded.uri(interval)}")
+    context.log.info(f"Staging {rows.shard} of {interval} for {destination.uri(interval)}")
     # Shards of a run that goes on from a failed step belong together with those of its parent.
     run_id = context.run.root_run_id or context.run_id
     began = time.monotonic()
     with failures_for_dagster(), rows.open(interval) as batches:
-        receipt = sharded.stage(batches, interval, run_id, rows.shard)
+        receipt = destination.stage(batches, interval, run_id, rows.shard)
     seconds = time.monotonic() - began
     context.log.info(f"Staged {receipt['rows']} rows of {interval}")
     return {"seconds": round(seconds, 3), "receipt": receipt}
@@ -101,8 +103,7 @@ def _collected(
     return StagedPartitions(
         {
             export.interval(key): [
-                StagedShard(index, staged[key]["seconds"], staged[key]["receipt"])
-                for index, staged in enumerate(shards)
+                StagedShard(staged[key]["seconds"], staged[key]["receipt"]) for staged in shards
             ]
             for key in keys
         }

@@ -12,9 +12,12 @@ from batch_exports.interval import DataInterval
 class StagedShard:
     """What one shard staged of an interval, in how many seconds, with the destination's receipt."""
 
-    index: int
     seconds: float
     receipt: Mapping[str, Any]
+
+    @property
+    def index(self) -> int:
+        return int(self.receipt["shard"])
 
     @property
     def rows(self) -> int:
