@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from batch_exports.automation import freshness_sensor
+from batch_exports.automation.alerts import watch
 from batch_exports.automation.alerts.endings import read_endings
 from batch_exports.automation.alerts.lateness import newest_expected
 from batch_exports.automation.breaker import hold, resume
@@ -255,6 +256,27 @@ def test_the_check_itself(
     assert [each.name for each in delivering.nodes if FRESHNESS in each.name] == []
     sensor = definitions.resolve_sensor_def("freshness")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_people_are_told_once(instance: dg.DagsterInstance) -> None:
+    """And once more when a newer interval is there, even if the one that was late never is."""
+    export, cursor = make_export(fresh_within="2 hours"), None
+    deliver(instance, export, FIRST)
+    told = []
+    moments: dict[str, list[str]] = {
+        "2026-11-01T01:05": [],
+        "2026-11-01T04:00": [],
+        "2026-11-01T04:02": [FIRST],
+        "2026-11-01T05:02": [],
+        "2026-11-01T05:03": [THIRD],
+        "2026-11-01T05:04": [],
+    }
+    for moment, delivered in moments.items():
+        deliver(instance, export, *delivered)
+        found = watch.look(instance, {export.name: export}, cursor, at(moment), ())
+        told += [(moment[-5:], alert.kind, alert.partitions) for alert in found.alerts]
+        cursor = found.cursor
+    assert told == [("04:02", "late", (SECOND,)), ("05:03", "recovered", (SECOND,))]
 
 
 def test_late_is_told_to_people_when_the_check_is_red() -> None:

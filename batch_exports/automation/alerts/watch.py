@@ -98,7 +98,10 @@ def _lateness(
 ) -> tuple[Health, list[Alert]]:
     """An export that fails is late as well, which is no news."""
     if health.late is not None:
-        if not is_delivered(instance, export, health.late):
+        # A newer one is as good: what that leaves out is a gap.
+        newer = newest_expected(export, now)
+        wanted = {health.late, newer[0] if newer else health.late}
+        if not any(is_delivered(instance, export, key) for key in wanted):
             return health, []
         return after_lateness(health, export.name, None, None, now)
     if health.fails or (health.fresh_until and now < health.fresh_until):
