@@ -36,6 +36,7 @@ class Lake:
         self._filesystem = filesystem
         self._root = root.rstrip("/")
         self._shown_as = shown_as.rstrip("/")
+        self._newest: dict[str, str | None] = {}
 
     @contextmanager
     def read(
@@ -102,10 +103,12 @@ class Lake:
         return [entry.path for entry in self._entries(model)]
 
     def newest(self, model: Model) -> str | None:
-        """The path of the file that was written last; None where there is none. Raises as `files`
-        does."""
-        entries = self._entries(model)
-        return max(entries, key=lambda one: (one.mtime_ns or 0, one.path)).path if entries else None
+        """The path of the file that was written last, as of the last listing, since one of many
+        files takes long; None where there is none. Raises as `files` does."""
+        name = folder_of(model)
+        if name not in self._newest:
+            self._entries(model)
+        return self._newest[name]
 
     def _entries(self, model: Model) -> list[fs.FileInfo]:
         name = folder_of(model)
@@ -127,6 +130,8 @@ class Lake:
                     remedy=f"Files end in {', '.join(_READERS)}; one that is no data begins with "
                     ". or _.",
                 )
+        last = max(visible, key=lambda one: (one.mtime_ns or 0, one.path), default=None)
+        self._newest[name] = last.path if last else None
         return visible
 
     def shown(self, path: str) -> str:
