@@ -1,5 +1,7 @@
 """Exports whose intervals come in shards, as Dagster runs them."""
 
+import json
+import os
 from typing import Any
 
 import dagster as dg
@@ -36,14 +38,18 @@ attributes:
   shards: 2
   on_unrepresentable: fail
 """
-# Child processes that have imported everything are made in a tenth of the time.
-PREPARED = {"forkserver": {"preload_modules": ["batch_exports.definitions"]}}
 OF_PARTITION = {"dagster/partition": KEY}
-PROCESSES = {"execution": {"config": {"start_method": PREPARED, "max_concurrent": 2}}}
+# A process that has imported everything makes children in a tenth of the time.
+PREPARED = {"forkserver": {"preload_modules": ["batch_exports.definitions"]}}
+TWO_AT_ONCE = {"execution": {"config": {"max_concurrent": 2, "start_method": PREPARED}}}
 
 
-def both() -> dg.JobDefinition:
-    job = dg.define_asset_job("both", selection=[ASSET, TABLE])
+def both(variables: str) -> dg.JobDefinition:
+    """The process that makes the children may have been started before the variables were set."""
+    os.environ.update(json.loads(variables))
+    job = dg.define_asset_job(
+        "both", selection=dg.AssetSelection.assets(ASSET, TABLE).without_checks()
+    )
     return dg.Definitions.merge(load_definitions(), dg.Definitions(jobs=[job])).resolve_job_def(
         "both"
     )
@@ -52,53 +58,62 @@ def both() -> dg.JobDefinition:
 def test_shards_run_in_processes_and_go_on_from_a_failure(
     deployment: Deployment, postgres_server: Server, postgres_schema: str
 ) -> None:
-    """One row cannot be delivered: its shard fails. Once it is corrected that shard is staged, and
-    committed with those of the run before."""
+    """PostgreSQL cannot hold one value: its shard fails. Once that is corrected at the source the
+    shard is staged, and committed with the one of the run before."""
     define_both(deployment, postgres_server, postgres_schema)
     events: list[dict[str, Any]] = [{"uuid": f"event-{n}", "hour": n / 50} for n in range(40)]
-    put(deployment, events, broken=7)
-    [failing] = shards_of(["event-7"])
+    shard_of = shards_of([event["uuid"] for event in events])
+    failing = shard_of[7]
+    deployment.put_events("a", *events[:7], {**events[7], "distinct_id": "\0"}, *events[8:])
     with dg.instance_for_test() as instance:
-        job = dg.reconstructable(both)
-        with dg.execute_job(
-            job,
-            instance,
-            run_config=PROCESSES,
-            tags=OF_PARTITION,
-        ) as first:
-            failed = {event.step_key for event in first.filter_events(lambda e: e.is_step_failure)}
-            staged = first.filter_events(lambda e: e.is_step_success)
-        names = ("s3__events_archive", "postgres__events_table")
-        assert failed == {f"{name}.shard_{failing}" for name in names}
-        assert {event.step_key for event in staged} == {
-            f"{name}.shard_{1 - failing}" for name in names
+        variables = {
+            n: v for n, v in os.environ.items() if n.startswith(("TEST_", "BATCH_EXPORTS"))
         }
-        assert deployment.objects() == []
+        job = dg.build_reconstructable_job(__name__, "both", (json.dumps(variables),))
+        options: dict[str, Any] = {"run_config": TWO_AT_ONCE, "tags": OF_PARTITION}
+        with dg.execute_job(job, instance, **options) as first:
+            failed = [event.step_key for event in first.filter_events(lambda e: e.is_step_failure)]
+            done = pids(first)
+        assert failed == [f"postgres__events_table.shard_{failing}"]
+        assert done.keys() == {
+            f"postgres__events_table.shard_{1 - failing}",
+            *(f"s3__events_archive.{step}" for step in ("shard_0", "shard_1", "commit")),
+        }
 
-        put(deployment, events)
-        with dg.execute_job(
-            job,
-            instance,
-            run_config=PROCESSES,
-            tags=OF_PARTITION,
-            reexecution_options=dg.ReexecutionOptions.from_failure(first.run_id, instance),
-        ) as second:
-            done = second.filter_events(lambda e: e.is_step_success)
-            evaluations = second.get_asset_check_evaluations()
-        assert second.success
-        assert {event.step_key.partition(".")[2] for event in done if event.step_key} >= {"commit"}
-        assert not {event.step_key for event in done} & {event.step_key for event in staged}
-        assert len({event.pid for event in (*staged, *done)}) == len(staged) + len(done)
-        assert evaluations
-        assert all(evaluation.passed for evaluation in evaluations)
+        deployment.put_events("a", *events)
+        again = dg.ReexecutionOptions.from_failure(first.run_id, instance)
+        with dg.execute_job(job, instance, reexecution_options=again, **options) as second:
+            assert second.success
+            done_again = pids(second)
+        assert done_again.keys() == {*failed, "postgres__events_table.commit"}
+        assert len({*done.values(), *done_again.values()}) == len(done) + len(done_again)
+
         for asset in (ASSET, TABLE):
             metadata = metadata_of(instance, asset)
             assert metadata["dagster/partition_row_count"].value == 40
             assert metadata["shards"].value == 2
             rows = [record.data["rows"] for record in metadata["shard_list"].value.records]
-            expected = shards_of([event["uuid"] for event in events])
-            assert rows == [expected.count(0), expected.count(1)]
+            assert rows == [shard_of.count(0), shard_of.count(1)]
+        assert_checks_pass(deployment, instance)
     assert deployment.unfinished() == []
+
+
+def pids(result: dg.JobExecutionResult) -> dict[str | None, int | None]:
+    """The process of each step that succeeded."""
+    return {
+        event.step_key: event.pid for event in result.filter_events(lambda e: e.is_step_success)
+    }
+
+
+def assert_checks_pass(deployment: Deployment, instance: dg.DagsterInstance) -> None:
+    names = ("row_count", "schema", "keys")
+    checks = {dg.AssetCheckKey(asset, name) for asset in (ASSET, TABLE) for name in names}
+    job = deployment.definitions.resolve_implicit_global_asset_job_def()
+    alone = job.get_subset(asset_selection=set(), asset_check_selection=checks)
+    result = alone.execute_in_process(partition_key=KEY, instance=instance)
+    evaluations = result.get_asset_check_evaluations()
+    assert len(evaluations) == len(checks)
+    assert all(evaluation.passed for evaluation in evaluations)
 
 
 def test_a_run_of_many_partitions_commits_each_for_itself(deployment: Deployment) -> None:
@@ -164,15 +179,7 @@ def define_both(deployment: Deployment, server: Server, schema: str) -> None:
     file = deployment.folder / "defs" / "b" / "defs.yaml"
     file.parent.mkdir(parents=True)
     file.write_text(WAREHOUSE)
-    deployment.define("shards: 2", "on_unrepresentable: fail")
-
-
-def put(deployment: Deployment, events: list[dict[str, Any]], broken: int | None = None) -> None:
-    changed = [
-        {**event, "properties": "{broken"} if number == broken else event
-        for number, event in enumerate(events)
-    ]
-    deployment.put_events("a", *changed)
+    deployment.define("shards: 2")
 
 
 def shards_of(keys: list[str]) -> list[int]:

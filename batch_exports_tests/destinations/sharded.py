@@ -19,7 +19,7 @@ from batch_exports_tests.destinations.suite import (
     wait_until,
 )
 
-SHARDS = 4
+SHARDS = 3
 
 
 class ShardedSuite:

@@ -24,13 +24,13 @@ from batch_exports.destinations.receipts import as_json, check_receipts, header
 from batch_exports.destinations.s3 import inspection
 from batch_exports.destinations.s3.aside import Aside
 from batch_exports.destinations.s3.at_once import read_at_once
+from batch_exports.destinations.s3.contents import Contents, Written, contents_of
 from batch_exports.destinations.s3.errors import error_code, s3_errors
-from batch_exports.destinations.s3.files import WrittenFile, write_files
+from batch_exports.destinations.s3.files import write_files
 from batch_exports.destinations.s3.keys import Keys, KeyTemplate
 from batch_exports.destinations.s3.lock import LEASE_SECONDS, IntervalLock, held
 from batch_exports.destinations.s3.manifest import (
     Manifest,
-    ManifestObject,
     PostHogManifest,
     columns_of,
     entries_of,
@@ -44,9 +44,8 @@ from batch_exports.destinations.s3.staged import (
     marking,
     new_mark,
     refuse_overtaken,
-    staged_object,
 )
-from batch_exports.destinations.s3.upload import ObjectUpload, Uploads, uploading
+from batch_exports.destinations.s3.upload import Uploads, uploading
 from batch_exports.destinations.sift import Sift
 from batch_exports.errors import Terminal, Transient
 from batch_exports.interval import DataInterval
@@ -77,37 +76,6 @@ _CAPABILITIES = {
     "parquet": Capabilities(parses_json=True),
     "jsonlines": Capabilities(parses_json=True, holds_nan=False, years=(1, 9999)),
 }
-
-
-@dataclass(frozen=True)
-class _Written:
-    """What became of the interval's rows: uploads that wait for their completion."""
-
-    files: list[WrittenFile]
-    aside: Aside
-    rejected: int
-    replaced: int
-
-    @property
-    def contents(self) -> "_Contents":
-        """Known once the uploads are completed."""
-        aside = self.aside
-        return _Contents(
-            [_object(file.upload, file.rows, file.moments) for file in self.files],
-            [_object(aside.upload, aside.kept, [])] if aside.upload else [],
-            self.rejected,
-            self.replaced,
-        )
-
-
-@dataclass(frozen=True)
-class _Contents:
-    """What a delivery consists of, once it is visible."""
-
-    objects: list[ManifestObject]
-    rejects: list[ManifestObject]
-    rejected: int
-    replaced: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,9 +137,7 @@ class S3Destination:
             before = self._refuse_others(keys)
             with uploading(self.client, self.bucket, marking(self.headers, mark)) as uploads:
                 written = self._upload(batches, uploads, keys, hold_last=False)
-                files = [staged_object(f.upload, mark, f.rows, f.moments) for f in written.files]
-                aside = written.aside
-                rejects = staged_object(aside.upload, mark, aside.kept) if aside.upload else None
+            files, rejects = written.staged(mark)
         receipt = S3Receipt(
             **header(self.export, interval, run_id, shard, self._form),
             rows=sum(file.rows for file in files),
@@ -194,13 +160,7 @@ class S3Destination:
         with self._alone(interval, run_id) as lock:
             refuse_overtaken(parts, self._refuse_others(keys), interval)
             done = complete_staged(self.client, self.bucket, keys.stem, parts, interval, lock)
-            contents = _Contents(
-                [done[file.key] for part in parts for file in part.files],
-                [done[part.rejects.key] for part in parts if part.rejects],
-                sum(part.rejected for part in parts),
-                sum(part.replaced for part in parts),
-            )
-            manifest = self._publish(contents, interval, run_id)
+            manifest = self._publish(contents_of(parts, done), interval, run_id)
         return self._delivery(manifest, interval)
 
     def delivery(self, interval: DataInterval) -> Delivery:
@@ -302,7 +262,7 @@ class S3Destination:
         keys: Keys,
         *,
         hold_last: bool = True,
-    ) -> "_Written":
+    ) -> Written:
         aside = Aside(uploads, keys.aside, self.projection.schema)
         sift = Sift(
             self.capabilities, self.on_unrepresentable, self.projection.model.key, aside.keep
@@ -317,7 +277,7 @@ class S3Destination:
                 blocks, file_format, uploads, keys, self.max_file_bytes, hold_last=hold_last
             )
         aside.seal()
-        return _Written(files, aside, sift.rejected, sift.replaced)
+        return Written(files, aside, sift.rejected, sift.replaced)
 
     def _format(self) -> FileFormat[Any]:
         membership = self.projection.membership_column
@@ -335,7 +295,7 @@ class S3Destination:
             max_block_bytes=self.max_file_bytes or ROW_GROUP_BYTES,
         )
 
-    def _publish(self, contents: "_Contents", interval: DataInterval, run_id: str) -> Manifest:
+    def _publish(self, contents: Contents, interval: DataInterval, run_id: str) -> Manifest:
         """Put the manifest, and delete what it does not name: objects of earlier deliveries, and
         uploads that nobody completes, such as those whose begin was answered to nobody."""
         keys = self.template.keys(interval)
@@ -348,7 +308,7 @@ class S3Destination:
         self._sweep_unfinished(keys)
         return manifest
 
-    def _manifest(self, contents: "_Contents", interval: DataInterval, run_id: str) -> Manifest:
+    def _manifest(self, contents: Contents, interval: DataInterval, run_id: str) -> Manifest:
         columns = columns_of(self.projection.schema)
         return Manifest(
             files=[item.key for item in contents.objects],
@@ -467,15 +427,3 @@ class S3Destination:
         named |= {item.key for item in manifest.all_rejects}
         found = list_objects(self.client, self.bucket, keys.stem)
         return [key for key in found if key not in named and keys.is_ours(key)]
-
-
-def _object(upload: ObjectUpload, rows: int, moments: list[datetime]) -> ManifestObject:
-    return ManifestObject(
-        key=upload.key,
-        rows=rows,
-        bytes=upload.bytes,
-        sha256=upload.sha256,
-        etag=upload.etag,
-        membership_min=moments[0] if moments else None,
-        membership_max=moments[-1] if moments else None,
-    )
