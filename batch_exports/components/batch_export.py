@@ -276,7 +276,6 @@ class BatchExport(YamlComponent):
             jobs=[job],
             schedules=[schedule],
             sensors=[_late_sensor(export, job)] if export.recovery.lookback else [],
-            resources=self._io_managers(export),
         )
 
     def look_up(self, context: dg.ComponentLoadContext) -> None:
@@ -382,6 +381,8 @@ class BatchExport(YamlComponent):
         described: dict[str, Any] = {
             "key": export.key,
             "partitions_def": export.partitions,
+            # Its own, and not the deployment's: Dagster goes through all of those for each asset.
+            "resource_defs": self._io_managers(export),
             "backfill_policy": dg.BackfillPolicy.multi_run(self.partitions_per_run),
             "description": describe(export, place=self.asset_metadata["dagster/uri"]),
             "group_name": "exports",
