@@ -70,16 +70,6 @@ def shards(batch: pa.RecordBatch, key: Sequence[str], of: int) -> Hashes:
     return np.concatenate(found)
 
 
-def can_shard(type_: pa.DataType) -> bool:
-    """Whether a key may have columns of that type."""
-    if isinstance(type_, pa.BaseExtensionType):
-        return can_shard(type_.storage_type)
-    if pa.types.is_dictionary(type_):
-        return can_shard(type_.value_type)
-    tests = (_is_whole, _is_text, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
-    return any(test(type_) for test in tests)
-
-
 def _mixed(hashes: Hashes) -> Hashes:
     hashes = hashes + np.uint64(_MULTIPLIER)
     hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -151,11 +141,6 @@ def _as_binary(values: pa.Array) -> pa.Array:
         text = pa.types.is_string_view(values.type)
         values = values.cast(pa.large_string() if text else pa.large_binary())
     return values.cast(pa.large_binary())
-
-
-def _is_whole(type_: pa.DataType) -> bool:
-    tests = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp)
-    return any(test(type_) for test in tests)
 
 
 def _is_text(type_: pa.DataType) -> bool:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from batch_exports.errors import Terminal
+from batch_exports.local.postgres_server import Server
 from batch_exports.models import EVENTS
 from batch_exports_tests.destinations.postgres.adapter import PostgresAdapter
-from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows
+from batch_exports_tests.destinations.rows import HOUR, PROJECTION, make_rows, stream
 from batch_exports_tests.destinations.sharded import ShardedSuite, sharded, stage
 from batch_exports_tests.destinations.suite import assert_sound
 
@@ -60,3 +61,14 @@ def test_a_table_that_was_changed_gets_nothing_of_before(postgres: PostgresAdapt
     postgres.execute("ALTER TABLE {table} DROP COLUMN person_id")
     with pytest.raises(Terminal, match=r"person_id.*Materialize the partition again"):
         destination.commit(receipts, HOUR, "run-1")
+
+
+def test_a_shard_needs_to_make_tables(postgres: PostgresAdapter, postgres_server: Server) -> None:
+    """Also where all others are there."""
+    destination = sharded(postgres)
+    destination.write(stream(make_rows(range(5))), HOUR, "run-1")
+    with postgres_server.connect(autocommit=True) as admin:
+        user = postgres_server.exporter.user
+        admin.execute(f'REVOKE CREATE ON SCHEMA "{postgres.schema}" FROM "{user}"'.encode())
+    with pytest.raises(Terminal, match=r"GRANT USAGE, CREATE ON SCHEMA"):
+        stage(destination, make_rows(range(5)), "run-2")
