@@ -199,6 +199,18 @@ def test_to_s3_as_a_command(deployment: Deployment) -> None:
     assert "a delivery of 2 source rows" in text
 
 
+def test_shards_to_s3(deployment: Deployment) -> None:
+    deployment.define("shards: 2")
+    deployment.put_events("a", {})
+    found = told("events_archive")
+    assert found.destination
+    [upload] = [step for step in found.destination.steps if "each shard" in step.what]
+    assert deployment.run().success
+    stem = upload.text.removesuffix("-0.parquet.zst")
+    written = [f"s3://{deployment.bucket}/{key}" for key in deployment.objects()]
+    assert all(uri.startswith(f"{stem}-") or uri == f"{stem}_manifest.json" for uri in written)
+
+
 def test_what_cannot_be_reached_is_a_problem(deployment: Deployment) -> None:
     deployment.define(endpoint="http://127.0.0.1:1")
     found = told("events_archive")

@@ -16,7 +16,7 @@ def plan(destination: S3Destination, interval: DataInterval) -> Planned:
     if size:
         upload = f"upload files of up to {size:,} bytes, numbered from here on"
     elif keys.numbered:
-        upload = "upload the file, which has a number"
+        upload = "before that, upload files of each shard, numbered from here on"
     steps = [
         Step("hold the interval's lock", at + keys.lock),
         Step(f"{upload} ({destination.file_format}, {destination.compression})",
