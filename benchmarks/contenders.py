@@ -30,9 +30,10 @@ _MODULES: tuple[tuple[Kind, str], ...] = (
     ("ours", "benchmarks.ours.exports"),
     *(("peer", f"benchmarks.peers.{name}") for name in _PEERS),
 )
+PEERS_PYTHON = ROOT / ".venv-bench/bin/python"
 _PYTHONS = {
     "ours": Path(sys.executable),
-    "peers": ROOT / ".venv-bench/bin/python",
+    "peers": PEERS_PYTHON,
     "ingestr": ROOT / ".venv-bench-ingestr/bin/python",
 }
 _ASKED = """

@@ -2,12 +2,10 @@
 
 import json
 import os
-import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,9 +129,7 @@ class _Watch:
 
 def _end(child: "subprocess.Popen[str]") -> None:
     """End all that is left of a run."""
-    for pid in processes.tree([child.pid]) - {child.pid}:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    processes.end(processes.tree([child.pid]) - {child.pid})
     if child.poll() is None:
         child.kill()
         child.wait()

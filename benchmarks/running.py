@@ -21,7 +21,8 @@ from benchmarks.task import Task
 class Plan:
     """What to measure: hops with numbers of rows, how often, and for which contenders.
 
-    A run that takes longer than `patience` seconds is given up, and its contender with it.
+    A run that takes longer than `patience` seconds is given up, and its contender with it. Peers
+    may run once, where they are there only to be seen.
     """
 
     hops: Sequence[str]
@@ -29,6 +30,7 @@ class Plan:
     repeat: int
     patience: float
     wanted: Callable[[str, Contender], bool]
+    peers_once: bool = False
 
 
 def run(plan: Plan, folder: Path, results: Results) -> None:
@@ -66,10 +68,11 @@ def _run_hop(hop: _Hop, plan: Plan, results: Results) -> None:
                 results.keep(contender.versions())
                 running.append(contender)
     _prepare(hop)
-    for _ in range(plan.repeat):
+    for turn in range(plan.repeat):
         for contender in running:
             entry = entries[contender.name]
-            if not entry.skipped:
+            once = plan.peers_once and contender.kind == "peer"
+            if not entry.skipped and not (once and turn):
                 _run_once(hop, contender, entry, plan.patience)
                 results.put(hop.name, hop.rows, contender.name, entry)
 

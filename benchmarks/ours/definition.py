@@ -153,9 +153,20 @@ def export(task: Task, settings: str = "") -> Generator[tuple[Any, Any, Any], No
 
 def use(task: Task, settings: str = "") -> None:
     """Write the YAML, and set what it reads of the environment."""
+    os.environ |= _written(task, yaml(task, settings))
+
+
+def definitions_folder(task: Task, export: str) -> dict[str, str]:
+    """Write an export of the lake to S3, and give the variables of the environment that tell where
+    it is and what it reads."""
+    text = (_LAKE + _S3).format(lake=task.lake) + export
+    return _written(task, text)
+
+
+def _written(task: Task, text: str) -> dict[str, str]:
     folder = task.folder / "defs"
     folder.mkdir(exist_ok=True)
-    (folder / "defs.yaml").write_text(yaml(task, settings))
+    (folder / "defs.yaml").write_text(text)
     variables = {"BATCH_EXPORTS_DEFS": str(folder)}
     if task.s3:
         variables |= {
@@ -178,4 +189,4 @@ def use(task: Task, settings: str = "") -> None:
             "BENCH_CLICKHOUSE_USER": task.clickhouse.user,
             "BENCH_CLICKHOUSE_PASSWORD": task.clickhouse.password,
         }
-    os.environ |= variables
+    return variables

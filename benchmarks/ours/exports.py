@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 from batch_exports.interval import DataInterval
 from benchmarks.lake import END, NOON, START
@@ -76,23 +77,25 @@ def _stages(result: Any) -> Mapping[str, float]:
 
 @contextmanager
 def _copy_apart(task: Task, lap: Lap) -> Generator[None, None, None]:
-    """Tell how long the statement COPY took; what remains is staging, and settling the rows."""
+    """Tell how long staging took, and the statement COPY; what remains is settling the rows."""
     if task.hop != "redshift-copy":
         yield
         return
     from batch_exports.destinations.redshift import copy
+    from batch_exports.destinations.redshift.stage_area import StageFolder
 
-    load = copy.copy_files
+    copying, putting = copy.copy_files, StageFolder.put
 
-    def timed(*arguments: Any) -> None:
+    def timed_copy(*arguments: Any) -> None:
         with stage(lap, "COPY"):
-            load(*arguments)
+            copying(*arguments)
 
-    copy.copy_files = timed
-    try:
+    def timed_put(*arguments: Any) -> Any:
+        with stage(lap, "read, encode, stage"):
+            return putting(*arguments)
+
+    with patch.object(copy, "copy_files", timed_copy), patch.object(StageFolder, "put", timed_put):
         yield
-    finally:
-        copy.copy_files = load
 
 
 _RUN = "batch_exports, a Dagster run with all checks"
