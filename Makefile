@@ -4,7 +4,7 @@ UV := .uv/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo ui test test-redshift check fmt lint docs lock bench bench-quick clean
+.PHONY: demo ui test test-redshift check fmt lint docs lock bench bench-quick year soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test   run the whole test suite"
 	@echo "make test-redshift   run the destinations' suite against a Redshift cluster of your own"
 	@echo "make fmt    format; make lint: ruff and mypy; make docs: write the generated reference"
+	@echo "make year   run exports through a simulated year with all that goes wrong; make soak: 24 quiet hours"
 	@echo "make bench  measure the exports beside their peers; make bench-quick: against the last time"
 	@echo "make clean  remove all that these made"
 
@@ -63,6 +64,13 @@ bench-quick: $(READY) .venv-bench/.ready
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(@D)
 	-@$(UV) pip sync --quiet --python $(@D)/bin/python --require-hashes benchmarks/$(LOCK).lock
 	@touch $@
+
+# A simulated year, in which servers are stopped for real; half an hour.
+year: $(READY)
+	$(BIN)/python -m simulation year
+
+soak: $(READY)
+	$(BIN)/python -m simulation soak
 
 # Pinned versions with hashes, and no address of any package index.
 lock: $(UV)
