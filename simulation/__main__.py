@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
+from simulation.pages import measure
 from simulation.report import report, soak_report
-from simulation.scale import measure
 from simulation.soak import soak
 from simulation.year import live
 
@@ -23,9 +23,9 @@ def main() -> None:
     year.add_argument("--days", type=int, default=365, help="21 have all of it but one")
     soaked = commands.add_parser("soak", help="24 hours in which nothing goes wrong")
     soaked.add_argument("--hours", type=int, default=24)
-    scaled = commands.add_parser("scale", help="what many exports cost, and many partitions")
-    scaled.add_argument("--exports", type=int, default=200)
-    for command in (year, soaked, scaled):
+    paged = commands.add_parser("pages", help="what ticks and pages cost, with a year remembered")
+    paged.add_argument("--exports", type=int, default=200)
+    for command in (year, soaked, paged):
         command.add_argument("--seed", type=int, default=1)
         command.add_argument("--folder", type=Path, help="an empty one to work in, which stays")
     options = parser.parse_args()
@@ -52,12 +52,12 @@ def _soak(folder: Path, options: argparse.Namespace, told: Told) -> Sequence[str
     return soaked.wrong
 
 
-def _scale(folder: Path, options: argparse.Namespace, told: Told) -> Sequence[str]:
+def _pages(folder: Path, options: argparse.Namespace, told: Told) -> Sequence[str]:
     measure(folder, options.exports, lambda line: told(f"{line}\n"))
     return ()
 
 
-_COMMANDS = {"year": _year, "soak": _soak, "scale": _scale}
+_COMMANDS = {"year": _year, "soak": _soak, "pages": _pages}
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def incidents(days: int, *, has_disk: bool) -> list[Incident]:
     """Those of so many days, in order."""
     is_year = days > 300
     plan = _YEAR if is_year else _WEEKS if days > 10 else _FEW_DAYS
-    dates = {name: BEGIN + timedelta(days=day) for name, day in plan.items() if day < days - 1}
+    dates = {name: BEGIN + timedelta(days=day) for name, day in plan.items() if day < days}
     if not has_disk:
         del dates["disk"]
     makers = {
