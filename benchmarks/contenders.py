@@ -20,6 +20,7 @@ _PEERS = (
     "pgpq",
     "csv_copy",
     "arrowjet",
+    "clickhouse",
     "dlt",
     "sling",
     "ingestr",

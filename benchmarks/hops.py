@@ -57,14 +57,14 @@ HOPS = {
         "The emulator of Redshift. Its own work, COPY, is no measure of a cluster's.",
         frozenset({"s3", "postgres", "redshift"}),
         tables.EVENTS,
-        most_rows=1_000_000,
+        most_rows=200_000,
     ),
     "redshift-insert": Hop(
         "Lake to Redshift, by INSERT",
         "The same, through the connection.",
         frozenset({"s3", "postgres", "redshift"}),
         tables.EVENTS,
-        most_rows=200_000,
+        most_rows=50_000,
     ),
     "postgres-to-s3": Hop(
         "PostgreSQL to S3, Parquet",

@@ -59,10 +59,10 @@ def serving(folder: Path, needs: frozenset[str]) -> Generator[Servers, None, Non
 @contextmanager
 def _s3(servers: Servers) -> Iterator[None]:
     folder = servers.folder / "s3"
-    s3.start(servers.folder)
-    server = seaweedfs.find(folder)
-    assert server
     try:
+        s3.start(servers.folder)
+        server = seaweedfs.find(folder)
+        assert server
         client = server.client()
         if not any(bucket["Name"] == BUCKET for bucket in client.list_buckets()["Buckets"]):
             client.create_bucket(Bucket=BUCKET)
@@ -77,8 +77,8 @@ def _s3(servers: Servers) -> Iterator[None]:
 @contextmanager
 def _postgres(servers: Servers) -> Iterator[None]:
     folder = servers.folder / "postgres"
-    server = postgres_server.start(folder, _POSTGRES_SETTINGS)
     try:
+        server = postgres_server.start(folder, _POSTGRES_SETTINGS)
         login = server.exporter
         certificate = str(server.root_certificate)
         servers.postgres = Database(
@@ -92,8 +92,8 @@ def _postgres(servers: Servers) -> Iterator[None]:
 
 @contextmanager
 def _redshift(servers: Servers) -> Iterator[None]:
-    redshift_part.start(servers.folder)
     try:
+        redshift_part.start(servers.folder)
         told = redshift_part.environment(servers.folder)
         login = installation.exporter(servers.database)
         servers.redshift = Database(
@@ -114,8 +114,8 @@ def _redshift(servers: Servers) -> Iterator[None]:
 def _clickhouse(servers: Servers) -> Iterator[None]:
     folder = servers.folder / "clickhouse"
     shutil.rmtree(folder, ignore_errors=True)
-    server = clickhouse_server.start(folder)
     try:
+        server = clickhouse_server.start(folder)
         servers.clickhouse = ClickHouse(server.port, server.user, server.password, posthog.DATABASE)
         _remember(servers, server)
         yield

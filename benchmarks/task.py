@@ -9,6 +9,8 @@ from urllib.parse import quote, urlencode
 
 BUCKET = "bench"
 SCHEMA = "bench"
+ROLE = "arn:aws:iam::123456789012:role/batch-exports-copy"
+"""The role by which the emulator of Redshift reads S3."""
 EVENT_FILE_COLUMNS = (
     "uuid",
     "event",

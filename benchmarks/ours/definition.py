@@ -9,7 +9,6 @@ from batch_exports.local.redshift.roles import ROLE_ARN
 from benchmarks.task import BUCKET, SCHEMA, Task
 
 NAME = "bench"
-PARTITION = "2026-11-01"
 _LAKE = """\
 type: batch_exports.LakeSource
 attributes:
@@ -72,7 +71,7 @@ attributes:
   name: bench
   source: rows
   model: {model}
-  interval: day
+  interval: {interval}
   start: "2026-11-01"
   end: "2026-11-02"
 """
@@ -94,6 +93,13 @@ _STAGE = """\
 """
 
 
+def partitions(task: Task) -> list[str]:
+    """What the export delivers, in order; the last one is what is measured."""
+    if task.hop == "persons":
+        return ["2026-11-01-00:00", "2026-11-01-12:00"]
+    return ["2026-11-01"] * (2 if task.hop == "postgres-rerun" else 1)
+
+
 def yaml(task: Task, settings: str = "") -> str:
     """All that the hop's export needs; `settings` are lines more of it."""
     file_format, compression = (
@@ -108,6 +114,7 @@ def yaml(task: Task, settings: str = "") -> str:
         "file_format": file_format,
         "compression": compression,
         "model": "persons" if task.hop == "persons" else "events",
+        "interval": "every 12 hours" if task.hop == "persons" else "day",
         "database": task.clickhouse.database if task.clickhouse else "",
     }
     match task.hop:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.peers.documented_table import connected, make_table
 from benchmarks.stopwatch import Lap, stopwatch
-from benchmarks.task import BUCKET, EVENT_FILE_COLUMNS, EVENT_TABLE_COLUMNS, SCHEMA, Task
+from benchmarks.task import BUCKET, EVENT_FILE_COLUMNS, EVENT_TABLE_COLUMNS, ROLE, SCHEMA, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PACKAGES = ("arrowjet",)
-_ROLE = "arn:aws:iam::123456789012:role/batch-exports-copy"
 
 
 def into_postgres(task: Task) -> Lap:
@@ -69,7 +68,7 @@ def into_redshift(task: Task) -> Lap:
     engine = arrowjet.Engine(
         provider="redshift",
         staging_bucket=BUCKET,
-        staging_iam_role=_ROLE,
+        staging_iam_role=ROLE,
         staging_region=task.s3.region,
         staging_prefix=task.prefix.rstrip("/"),
         s3_endpoint_url=task.s3.endpoint,

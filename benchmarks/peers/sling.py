@@ -1,4 +1,7 @@
-"""Sling: https://docs.slingdata.io/sling-cli/run"""
+"""Sling: https://docs.slingdata.io/sling-cli/run
+
+It loads Redshift by CSV, which the emulator of it does not cover.
+"""
 
 import json
 import sys
