@@ -6,7 +6,7 @@ import pytest
 
 from batch_exports.errors import Terminal, Transient
 from batch_exports.local.seaweedfs import Server
-from batch_exports_tests.destinations.rows import HOUR, PROJECTION, as_rows, make_rows
+from batch_exports_tests.destinations.rows import HOUR, PROJECTION, as_rows, make_rows, stream
 from batch_exports_tests.destinations.s3.adapter import S3Adapter, client
 from batch_exports_tests.destinations.sharded import SHARDS, ShardedSuite, sharded, stage
 from batch_exports_tests.destinations.suite import assert_sound
@@ -78,3 +78,25 @@ def test_an_export_that_was_changed_commits_nothing_of_before(s3: S3Adapter) -> 
         sharded(numbered(s3), file_format="jsonlines", compression="gzip").commit(
             receipts, HOUR, "run-1"
         )
+
+
+def test_every_object_is_encrypted(s3: S3Adapter) -> None:
+    """By headers of the request that begins an upload, which a shard makes:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html"""
+    headers = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/exports"}
+    destination = sharded(numbered(s3), headers=headers)
+    rows = make_rows(range(9), columns={"distinct_id": [b"\xff"] * 9})
+    destination.commit(stage(destination, rows, "run-1"), HOUR, "run-1")
+    keys = s3.listed()
+    assert len(keys) == 2 * SHARDS + 1
+    for key in keys:
+        head: Any = s3.client.head_object(Bucket=s3.bucket, Key=key)
+        assert {name: head.get(name) for name in headers} == headers
+
+
+def test_a_place_of_another_export_is_refused_before_rows_are_read(s3: S3Adapter) -> None:
+    adapter = numbered(s3)
+    sharded(adapter, export="mine").write(stream(make_rows(range(3))), HOUR, "run-1")
+    with pytest.raises(Terminal, match="'mine' delivers to"):
+        stage(sharded(adapter, export="yours"), make_rows(range(3)), "run-2")
+    assert s3.leftovers() == []
