@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from batch_exports.automation.partition_runs import PARTITION_TAG
 from batch_exports.checks.registry import CONTENT
 from batch_exports.errors import Terminal
 from batch_exports.lookup import Found
@@ -58,13 +59,11 @@ def _run(
     instance: dg.DagsterInstance, job: Any, keys: Sequence[str]
 ) -> dict[str | None, dg.AssetCheckEvaluation]:
     """Of each partition, what one run of the check found."""
-    which = (
-        {"partition_key": keys[0]}
-        if len(keys) == 1
-        else {"tags": dict(zip(_RANGE, (keys[0], keys[-1]), strict=True))}
-    )
+    # By tags, as a partition_key would have to be one of all exports' assets.
+    bounds = dict(zip(_RANGE, (keys[0], keys[-1]), strict=True))
+    tags = {PARTITION_TAG: keys[0]} if len(keys) == 1 else bounds
     result = job.execute_in_process(
-        instance=instance, run_config=_QUIET, raise_on_error=False, **which
+        instance=instance, run_config=_QUIET, raise_on_error=False, tags=tags
     )
     if not result.success:
         failure = next(each for each in result.all_events if each.is_step_failure)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from batch_exports.cli import main
 from batch_exports_tests.checks.evaluations import last, metadata_of
-from batch_exports_tests.deployment import KEY, Deployment, check_key
+from batch_exports_tests.deployment import EXPORT, KEY, Deployment, check_key
 
 NEXT = "2026-11-01-01:00"
 
@@ -56,6 +56,19 @@ def test_what_somebody_changed_is_named(deployment: Deployment) -> None:
     code, said = verify("--partition", KEY)
     assert code == 1
     assert f"{data} is in the manifest, and not in the bucket." in said
+
+
+def test_among_exports_of_other_intervals(deployment: Deployment) -> None:
+    deployment.define()
+    deployment.put_events("a", {})
+    assert deployment.run(KEY).success
+    other = EXPORT.replace("name: events_archive", "name: days_archive\n  interval: day")
+    (deployment.folder / "defs" / "b").mkdir()
+    (deployment.folder / "defs" / "b" / "defs.yaml").write_text(other)
+    code, said = verify("--partition", KEY)
+    assert code == 0, said
+    with dg.DagsterInstance.get() as instance:
+        assert last(instance, check_key("content"))[KEY].passed
 
 
 def test_a_partition_or_bounds() -> None:
