@@ -145,6 +145,17 @@ def test_a_run_of_several_partitions_records_each(deployment: Deployment) -> Non
     assert statuses(deployment, "row_count") == {KEY: "SUCCEEDED", NEXT: "SUCCEEDED"}
 
 
+def test_a_range_of_one_partition_records_it(deployment: Deployment) -> None:
+    """A backfill that the UI launches gives each run a range, of one partition too."""
+    deployment.define('end: "2026-11-02"')
+    deployment.put_events("a", {"uuid": "twin"}, {"uuid": "twin"})
+    assert deployment.run_range(KEY, KEY).success
+    assert statuses(deployment, "keys") == {KEY: "FAILED"}
+    assert statuses(deployment, "row_count") == {KEY: "SUCCEEDED"}
+    assert deployment.run_range(KEY, KEY).success
+    assert statuses(deployment, "row_count") == {KEY: "SUCCEEDED"}
+
+
 def test_a_run_of_the_same_partitions_records_each_again(deployment: Deployment) -> None:
     deployment.define("partitions_per_run: 24", 'end: "2026-11-02"')
     deployment.put_events("a", {"uuid": "twin"}, {"uuid": "twin"}, {"hour": 1.5})

@@ -87,7 +87,7 @@ def _results(
                 context.log.warning(f"{name} could not be made out: {error}")
                 errors.append(error)
                 continue
-        if len(keys) > 1:
+        if context.has_partition_key_range:
             report(context, export, name, outcomes)
         yield _combined(export, name, outcomes)
     if errors:
