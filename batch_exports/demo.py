@@ -15,6 +15,7 @@ from batch_exports.destinations.delivery import Delivery, Landed
 from batch_exports.errors import BatchExportError
 from batch_exports.export import Export
 from batch_exports.local import parts
+from batch_exports.local.unsynced import leave_sqlite_unsynced
 from batch_exports.lookup import find_exports
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -66,7 +67,9 @@ def run(tell: Callable[[str], None]) -> list[Row]:
     """Deliver every partition that is not there yet, and verify those that are.
 
     `tell` gets a line of progress for each partition. The parts must be up, see `start_parts`.
+    Should the machine fail meanwhile, the demo is done again.
     """
+    leave_sqlite_unsynced()
     tree = component_tree()
     definitions = load_definitions(tree)
     rows: list[Row] = []

@@ -20,6 +20,7 @@ from batch_exports.local import postgres_server as postgres
 from batch_exports.local import seaweedfs
 from batch_exports.local.redshift.roles import ROLE_ARN
 from batch_exports.local.redshift.server import Emulator, serving
+from batch_exports.local.unsynced import leave_sqlite_unsynced
 
 # Timing never decides a test, however busy the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -69,6 +70,12 @@ def _component_types_are_described_once() -> Iterator[None]:
             lambda tree: dg.Definitions(metadata=described, component_tree=tree),
         )
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynced_sqlite() -> None:
+    """No test needs to find its instance again after a power failure."""
+    leave_sqlite_unsynced()
 
 
 @pytest.fixture(scope="session")
