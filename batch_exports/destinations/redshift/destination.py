@@ -22,14 +22,6 @@ from batch_exports.destinations.existing_table import OnMissingColumn, inspect_c
 from batch_exports.destinations.postgres.preparation import WriteMode
 from batch_exports.destinations.postgres.rejects import rejects_of
 from batch_exports.destinations.postgres.table import TableName
-from batch_exports.destinations.receipts import (
-    as_json,
-    check_receipts,
-    content_of,
-    header,
-    overtaken,
-)
-from batch_exports.destinations.redshift import rejects
 from batch_exports.destinations.redshift.copy import CopyLoader
 from batch_exports.destinations.redshift.errors import redshift_errors
 from batch_exports.destinations.redshift.fit import Fit, check_fit, fit, range_column, type_problems
@@ -46,21 +38,10 @@ from batch_exports.destinations.redshift.merged_ids_view import find_cycles, mak
 from batch_exports.destinations.redshift.preparation import Design, prepare
 from batch_exports.destinations.redshift.presence import Presence, by_source_keys, in_range
 from batch_exports.destinations.redshift.rejected_keys import Rejected
-from batch_exports.destinations.redshift.settlement import Settlement, StagedRows, refuse_others
+from batch_exports.destinations.redshift.settlement import Settlement, StagedRows
+from batch_exports.destinations.redshift.sharded import ShardedLoad
 from batch_exports.destinations.redshift.stage_area import StageArea
-from batch_exports.destinations.redshift.staged import (
-    FilesOfStages,
-    RedshiftReceipt,
-    check_files,
-    load_staged,
-    told,
-)
-from batch_exports.destinations.redshift.staging import (
-    key_stage_of,
-    row_stage,
-    sift_rows,
-    stage_rows,
-)
+from batch_exports.destinations.redshift.staging import stage_rows
 from batch_exports.destinations.redshift.straight import Cluster, Straight, stage_straight
 from batch_exports.destinations.redshift.table import Table, read_table
 from batch_exports.destinations.redshift.types import SemiStructuredType
@@ -70,9 +51,6 @@ from batch_exports.interval import DataInterval
 from batch_exports.models import Projection
 from batch_exports.transform.capabilities import Capabilities, OnUnrepresentable
 from batch_exports.transform.shard import Shard
-
-# Each shard numbers its findings on its own.
-_FINDINGS_BITS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,56 +123,13 @@ class RedshiftDestination:
         They stay until the interval's next commit, which deletes them whosever they are.
         """
         with self._connection(interval, run_id) as connection:
-            table = self._prepare(connection)
-            if self.write_mode == "replace":
-                refuse_others(connection, self._ledger, self.rejects)
-            before = told(self._ledger.overlapping(connection, interval))
-            loader = self._copy_loader(connection, interval)
-            fitting = self._fit(connection, table, loader)
-            name = f"shards/{shard.index:04}-of-{shard.of:04}-{loader.label}"
-            files = FilesOfStages(loader.folder, loader.files, name)
-            sifted = sift_rows(
-                files.fill,
-                batches,
-                fit=fitting,
-                projection=self.projection,
-                policy=self.on_unrepresentable,
-                export=self.export,
-                interval=interval,
-                run_id=run_id,
-                first_number=shard.index << _FINDINGS_BITS,
-            )
-            receipt = RedshiftReceipt(
-                **header(self.export, interval, run_id, shard, self._form(fitting)),
-                rows=sifted.loaded.rows,
-                rejected=sifted.rejected,
-                replaced=sifted.replaced,
-                bytes=sifted.loaded.bytes,
-                sha256=sifted.loaded.sha256,
-                staged=files.of(row_stage(fitting)),
-                put_aside=files.of(rejects.STAGE),
-                rejected_keys=files.of(key_stage_of(fitting, self.projection)),
-                before=before,
-            )
-        return as_json(receipt)
+            return self._sharded(connection, interval, run_id).stage(batches, shard)
 
     def commit(
         self, receipts: Sequence[Mapping[str, Any]], interval: DataInterval, run_id: str
     ) -> Delivery:
-        """Load the shards' files, and move their rows into the table in one transaction.
-
-        The files stay where that fails, for the next try. Where only its answer was lost, that
-        finds their very content in the ledger.
-        """
         with self._connection(interval, run_id) as connection:
-            table = self._prepare(connection)
-            loader = self._copy_loader(connection, interval)
-            fitting = self._fit(connection, table, loader)
-            form = self._form(fitting)
-            parts = check_receipts(receipts, RedshiftReceipt, self.export, interval, form)
-            kept = {file.key for part in parts for file in part.files}
-            with loader.folder.held(run_id, kept):
-                entry = self._commit(connection, parts, fitting, loader, interval, run_id)
+            entry = self._sharded(connection, interval, run_id).commit(receipts)
         return self._delivery(entry, interval)
 
     def rehearse(self, batches: pa.RecordBatchReader, interval: DataInterval) -> Delivery:
@@ -317,32 +252,20 @@ class RedshiftDestination:
             otherwise=stage,
         )
 
-    def _commit(
-        self,
-        connection: psycopg.Connection[Any],
-        parts: Sequence[RedshiftReceipt],
-        fitting: Fit,
-        loader: CopyLoader,
-        interval: DataInterval,
-        run_id: str,
-    ) -> Entry:
-        settlement = self._settlement(connection, fitting, interval, run_id)
-        before = told(settlement.deliveries_before)
-        if any(part.before != before for part in parts):
-            done = self._ledger.entry(connection, interval)
-            if done and done.content_sha256 == content_of(parts):
-                return done
-            raise overtaken(interval)
-        check_files(loader.folder, parts, interval)
-        staged = load_staged(
-            connection, loader.folder, parts, fitting, self.projection, loader.label
+    def _sharded(
+        self, connection: psycopg.Connection[Any], interval: DataInterval, run_id: str
+    ) -> ShardedLoad:
+        table = self._prepare(connection)
+        loader = self._loader(connection, interval)
+        assert isinstance(loader, CopyLoader), "rows wait in files: INSERT has none"
+        fitting = self._fit(connection, table, loader)
+        return ShardedLoad(
+            connection=connection,
+            settlement=self._settlement(connection, fitting, interval, run_id),
+            loader=loader,
+            fit=fitting,
+            policy=self.on_unrepresentable,
         )
-
-        def settle() -> Entry:
-            with connection.transaction():
-                return settlement.settle(connection, staged)
-
-        return retried(settle)
 
     def _prepare(self, connection: psycopg.Connection[Any]) -> Table:
         """The table, made if it is missing, with all that stands beside it."""
@@ -370,18 +293,6 @@ class RedshiftDestination:
             serializable=is_serializable(connection),
             deliveries_before=self._ledger.overlapping(connection, interval),
         )
-
-    def _form(self, fitting: Fit) -> str:
-        """All that the shards' files and the table must have in common."""
-        columns = ", ".join(f"{column.name} {column.type}" for column in fitting.stage)
-        return f"{self.name} ({columns})"
-
-    def _copy_loader(
-        self, connection: psycopg.Connection[Any], interval: DataInterval
-    ) -> CopyLoader:
-        loader = self._loader(connection, interval)
-        assert isinstance(loader, CopyLoader), "rows wait in files: INSERT has none"
-        return loader
 
     def _loader(self, connection: psycopg.Connection[Any], interval: DataInterval) -> Loader:
         return choose_loader(connection, self.copy_from, self.export, interval)
