@@ -193,8 +193,9 @@ class BatchExport(YamlComponent):
 
     @property
     def unsharded(self) -> str:
-        """Why the destination cannot take an interval in shards; empty where it can."""
-        return ""
+        """Why the destination cannot take an interval in shards; empty where it can, as a
+        `ShardedDestination`."""
+        return "its destination takes intervals as a whole."
 
     @property
     @abstractmethod

@@ -128,6 +128,10 @@ class PostgresBatchExport(BatchExport):
         return self._mode == "merge"
 
     @property
+    def unsharded(self) -> str:
+        return ""
+
+    @property
     def pool(self) -> str:
         return self.connection
 

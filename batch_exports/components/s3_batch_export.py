@@ -113,6 +113,10 @@ class S3BatchExport(BatchExport):
         return reached
 
     @property
+    def unsharded(self) -> str:
+        return ""
+
+    @property
     def pool(self) -> str:
         return self.connection
 
