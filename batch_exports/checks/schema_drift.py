@@ -6,15 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from batch_exports.both_ends import BothEnds, drift, look_at_both_ends
-from batch_exports.checks.approved_schema import (
+from batch_exports.checks.examination import Examination, Outcome
+from batch_exports.drift.approved_schema import (
     FIRST,
     ApprovedSchema,
     approved_schema,
     keep_approved,
 )
-from batch_exports.checks.examination import Examination, Outcome
-from batch_exports.schema_diff import Difference, table
+from batch_exports.drift.both_ends import BothEnds, drift, look_at_both_ends
+from batch_exports.drift.diff import Difference, table
 
 
 def check_schema_drift(it: Examination) -> Outcome:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from batch_exports.errors import Terminal
-from batch_exports.found_columns import FoundColumn, FoundColumns
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 from batch_exports.sources.json_lines import Stream
 from batch_exports.transform.json_text import mend_surrogates
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from batch_exports.automation.alerts.endings import read_endings
-from batch_exports.both_ends import BothEnds
-from batch_exports.checks.approved_schema import ApprovedSchema, approved_schema, keep_approved
-from batch_exports.found_columns import FoundColumn, FoundColumns
+from batch_exports.drift.approved_schema import ApprovedSchema, approved_schema, keep_approved
+from batch_exports.drift.both_ends import BothEnds
 from batch_exports.local.event_schema import EVENTS
 from batch_exports.local.postgres_server import Server
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 from batch_exports_tests.automation.sensors import exports
 from batch_exports_tests.checks.evaluations import metadata_of
 from batch_exports_tests.components.test_postgres_batch_export import NEXT, Warehouse, event

@@ -9,7 +9,6 @@ import pyarrow as pa
 from pyarrow import fs
 
 from batch_exports.errors import Terminal
-from batch_exports.found_columns import FoundColumns
 from batch_exports.interval import DataInterval
 from batch_exports.models import AMPLITUDE_MERGED_IDS
 from batch_exports.sources.amplitude.hours import HOUR, refuse_early
@@ -24,6 +23,7 @@ from batch_exports.sources.amplitude.members import (
 )
 from batch_exports.sources.amplitude.names import Archive, archive
 from batch_exports.sources.description import Description, sizes
+from batch_exports.sources.found_columns import FoundColumns
 from batch_exports.sources.membership import ALWAYS
 from batch_exports.sources.source import Selection
 from batch_exports.sources.storage_errors import storage_errors

@@ -13,10 +13,10 @@ import pyarrow as pa
 from isal import igzip, isal_zlib
 
 from batch_exports.errors import Terminal
-from batch_exports.found_columns import FoundColumns
 from batch_exports.interval import DataInterval
 from batch_exports.sources.amplitude.names import archive
 from batch_exports.sources.amplitude.values import amplitude_column
+from batch_exports.sources.found_columns import FoundColumns
 from batch_exports.sources.json_lines import count_lines, read_lines
 from batch_exports.sources.json_members import sample_members
 from batch_exports.sources.projection import project

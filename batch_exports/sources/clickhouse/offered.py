@@ -1,10 +1,10 @@
 """The columns that ClickHouse has for a model: of its table, or of its query."""
 
-from batch_exports.found_columns import FoundColumn, FoundColumns
 from batch_exports.interval import DataInterval
 from batch_exports.models import EVENTS, PERSONS, SESSIONS, Table
 from batch_exports.sources.clickhouse import declared, sessions
 from batch_exports.sources.clickhouse.clickhouse import ClickHouse
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 from batch_exports.sources.source import Selection
 
 _TABLES = {EVENTS.name: "events", PERSONS.name: "person", SESSIONS.name: sessions.TABLE}

@@ -1,8 +1,8 @@
 """The columns of what another export has delivered."""
 
-from batch_exports.found_columns import FoundColumn, FoundColumns
 from batch_exports.interval import DataInterval
 from batch_exports.sources.delivered.delivered import DeliveredFiles
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 from batch_exports.sources.source import Selection
 
 

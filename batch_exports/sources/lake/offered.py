@@ -2,8 +2,8 @@
 
 import pyarrow.parquet as pq
 
-from batch_exports.found_columns import FoundColumn, FoundColumns
 from batch_exports.interval import DataInterval
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 from batch_exports.sources.json_members import sample_members
 from batch_exports.sources.lake import json_files
 from batch_exports.sources.lake.lake import Lake

@@ -2,9 +2,9 @@
 
 from psycopg import sql
 
-from batch_exports.found_columns import FoundColumn, FoundColumns
 from batch_exports.interval import DataInterval
 from batch_exports.models import Query
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 from batch_exports.sources.postgres.postgres import Postgres
 from batch_exports.sources.postgres.server_columns import describe
 from batch_exports.sources.source import Selection

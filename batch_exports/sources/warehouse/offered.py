@@ -1,7 +1,7 @@
 """The columns of the table that a warehouse has for a sync."""
 
-from batch_exports.found_columns import FoundColumn, FoundColumns
 from batch_exports.interval import DataInterval
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 from batch_exports.sources.source import Selection
 from batch_exports.sources.warehouse.catalog import columns
 from batch_exports.sources.warehouse.warehouse_table import WarehouseTable

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_exports.source_columns import source_columns
+from batch_exports.drift.source_columns import source_columns
 from batch_exports_tests.sources.amplitude.rows import event, events, minutes, name, packed, zipped
 from batch_exports_tests.sources.amplitude.test_archives import put
 

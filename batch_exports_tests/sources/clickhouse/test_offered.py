@@ -2,11 +2,11 @@
 
 import pyarrow as pa
 
-from batch_exports.found_columns import FoundColumn
+from batch_exports.drift.source_columns import source_columns
 from batch_exports.local.clickhouse.server import Server
 from batch_exports.models import TIMESTAMP, Column, Model, Query
-from batch_exports.source_columns import source_columns
 from batch_exports.sources.clickhouse import ClickHouse
+from batch_exports.sources.found_columns import FoundColumn
 from batch_exports.sources.source import Selection
 from batch_exports_tests.sources.clickhouse.adapter import address
 from batch_exports_tests.sources.events import HOUR, select

@@ -2,8 +2,8 @@
 
 import pytest
 
+from batch_exports.drift.source_columns import source_columns
 from batch_exports.errors import Transient
-from batch_exports.source_columns import source_columns
 from batch_exports_tests.destinations.rows import HOUR, PROJECTION
 from batch_exports_tests.destinations.s3.adapter import S3Adapter
 from batch_exports_tests.sources.delivered.deliveries import SELECTION, Deliveries

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from batch_exports.drift.source_columns import needed_columns, source_columns
 from batch_exports.errors import Terminal
-from batch_exports.found_columns import FoundColumn
-from batch_exports.source_columns import needed_columns, source_columns
+from batch_exports.sources.found_columns import FoundColumn
 from batch_exports.sources.json_members import SAMPLE_BYTES, sample_members
 from batch_exports_tests.sources.lake.lakes import event, lake, minutes, put, select
 

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from batch_exports.found_columns import FoundColumn
+from batch_exports.drift.source_columns import needed_columns, source_columns
 from batch_exports.models import EVENTS
 from batch_exports.models.declared_query import declared_query
-from batch_exports.source_columns import needed_columns, source_columns
+from batch_exports.sources.found_columns import FoundColumn
 from batch_exports_tests.sources.events import HOUR, select
 from batch_exports_tests.sources.postgres.adapter import PostgresAdapter
 

@@ -1,6 +1,6 @@
 """What a table of a warehouse offers is told without a sync."""
 
-from batch_exports.source_columns import needed_columns, source_columns
+from batch_exports.drift.source_columns import needed_columns, source_columns
 from batch_exports.sources.warehouse.mapping import EventMapping
 from batch_exports_tests.sources.warehouse.places import ALL, BY_ID, Place, hour
 from batch_exports_tests.sources.warehouse.test_description import _TABLES

@@ -7,14 +7,14 @@ from datetime import datetime
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from batch_exports.both_ends import BothEnds, drift, look_at_both_ends
-from batch_exports.checks.approved_schema import ApprovedSchema, approved_schema, keep_approved
 from batch_exports.checks.registry import SCHEMA_DRIFT
 from batch_exports.content_report import check_each
+from batch_exports.drift.approved_schema import ApprovedSchema, approved_schema, keep_approved
+from batch_exports.drift.both_ends import BothEnds, drift, look_at_both_ends
+from batch_exports.drift.diff import Difference, table
 from batch_exports.errors import Terminal
 from batch_exports.export import Export
 from batch_exports.lookup import Found
-from batch_exports.schema_diff import Difference, table
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from batch_exports.cli_exports import exports_known
+from batch_exports.cli.exports import exports_known
 
 
 @click.command()

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from batch_exports.checks.approved_schema import approved_schema
 from batch_exports.cli import main
+from batch_exports.drift.approved_schema import approved_schema
 from batch_exports_tests.checks.evaluations import last
 from batch_exports_tests.deployment import ASSET, KEY, Deployment, check_key
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from batch_exports.destinations.delivery import Destination
+from batch_exports.drift.diff import Difference, differences
+from batch_exports.drift.source_columns import needed_columns, source_columns
 from batch_exports.export import Export
-from batch_exports.found_columns import FoundColumn, FoundColumns
 from batch_exports.interval import DataInterval
-from batch_exports.schema_diff import Difference, differences
-from batch_exports.source_columns import needed_columns, source_columns
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 from batch_exports.sources.source import Source
 
 

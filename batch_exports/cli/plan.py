@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from batch_exports.cli_exports import exports_known
+from batch_exports.cli.exports import exports_known
 
 
 @click.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batch_exports.cli_exports import exports_known
+from batch_exports.cli.exports import exports_known
 
 if TYPE_CHECKING:
     from batch_exports.export import Export

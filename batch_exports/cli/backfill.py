@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batch_exports.cli_exports import exports_known
+from batch_exports.cli.exports import exports_known
 
 if TYPE_CHECKING:
     import dagster as dg

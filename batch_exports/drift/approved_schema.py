@@ -12,8 +12,8 @@ from typing import Any
 
 import dagster as dg
 
-from batch_exports.both_ends import BothEnds
-from batch_exports.found_columns import FoundColumn, FoundColumns
+from batch_exports.drift.both_ends import BothEnds
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 
 FIRST = "the first delivery"
 """Who approved what nobody was asked about."""

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from batch_exports.found_columns import FoundColumns
 from batch_exports.interval import DataInterval
 from batch_exports.sources.amplitude import Archives
 from batch_exports.sources.clickhouse import offered as clickhouse
 from batch_exports.sources.clickhouse.clickhouse import ClickHouse
 from batch_exports.sources.delivered import DeliveredFiles
 from batch_exports.sources.delivered import offered as delivered
+from batch_exports.sources.found_columns import FoundColumns
 from batch_exports.sources.lake import offered as lake
 from batch_exports.sources.lake.lake import Lake
 from batch_exports.sources.postgres import offered as postgres

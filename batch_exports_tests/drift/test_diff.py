@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from batch_exports.found_columns import FoundColumn, FoundColumns
-from batch_exports.schema_diff import Difference, differences, table
+from batch_exports.drift.diff import Difference, differences, table
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 
 EXPORTED = {"id", "at"}
 

@@ -10,13 +10,13 @@ from typing import get_args
 
 import click
 
-from batch_exports.cli_approve import approve
-from batch_exports.cli_backfill import backfill
-from batch_exports.cli_exports import errors_told, exports_known
-from batch_exports.cli_pause import pause, resume
-from batch_exports.cli_plan import plan
-from batch_exports.cli_prune import prune
-from batch_exports.cli_verify import verify
+from batch_exports.cli.approve import approve
+from batch_exports.cli.backfill import backfill
+from batch_exports.cli.exports import errors_told, exports_known
+from batch_exports.cli.pause import pause, resume
+from batch_exports.cli.plan import plan
+from batch_exports.cli.prune import prune
+from batch_exports.cli.verify import verify
 from batch_exports.local import parts
 from batch_exports.probe import Result, Verdict
 

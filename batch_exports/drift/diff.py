@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from batch_exports.found_columns import FoundColumn, FoundColumns
+from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 
 End = Literal["source", "destination"]
 Kind = Literal["added", "removed", "type", "nullability", "order"]

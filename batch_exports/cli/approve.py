@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batch_exports.cli_exports import exports_known
+from batch_exports.cli.exports import exports_known
 
 if TYPE_CHECKING:
-    from batch_exports.schema_approval import Proposal
+    from batch_exports.drift.approval import Proposal
 
 
 @click.command()
@@ -24,22 +24,23 @@ def approve(export: str, yes: bool) -> None:
     """
     import dagster as dg
 
-    from batch_exports import demo, lookup, schema_approval
+    from batch_exports import demo, lookup
+    from batch_exports.drift import approval
 
     with exports_known():
         found, definitions = lookup.find_export_among_all(export)
         demo.settle_dagster()
         with dg.DagsterInstance.get() as instance:
-            proposal = schema_approval.propose(instance, found)
+            proposal = approval.propose(instance, found)
             _show(export, proposal)
             if proposal.differences or proposal.approved is None:
                 if not yes:
                     click.confirm("Approve the columns as they are?", abort=True)
-                schema_approval.approve(
+                approval.approve(
                     instance, found.export, proposal, by=_user(), at=datetime.now(UTC)
                 )
                 click.echo("They are approved.")
-            passed = [ok for _, ok in schema_approval.check_again(instance, definitions, found)]
+            passed = [ok for _, ok in approval.check_again(instance, definitions, found)]
     if passed:
         click.echo(f"Checked again: {len(passed)} partitions, of which {sum(passed)} pass.")
 

@@ -1,0 +1,1 @@
+"""Columns at both ends of an export, held against those that somebody approved."""
