@@ -16,7 +16,7 @@ from batch_exports.automation.pause_sensor import build_pause_sensor
 from batch_exports.components.batch_export import BatchExport
 from batch_exports.components.errors import explained
 from batch_exports.components.references import refuse_namesakes
-from batch_exports.executor import build_executor
+from batch_exports.sharding.executor import build_executor
 
 # Partitioned checks are a preview in Dagster 1.13, and code references a beta.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)

@@ -9,7 +9,7 @@ import dagster as dg
 from batch_exports.destinations.delivery import Delivery, Destination, Landed
 from batch_exports.export import Export, Extraction, failures_for_dagster
 from batch_exports.memory import return_freed_memory
-from batch_exports.staged_partitions import StagedPartitions, StagedShard
+from batch_exports.sharding.staged_partitions import StagedPartitions, StagedShard
 
 
 class BatchExportIOManager(dg.IOManager):

@@ -34,8 +34,8 @@ from batch_exports.export import Export, Extraction, wait_until_due
 from batch_exports.interval import parse_rhythm
 from batch_exports.io_manager import BatchExportIOManager
 from batch_exports.models import MODELS, Column, Model, type_name
-from batch_exports.receipts_io_manager import ReceiptsIOManager
-from batch_exports.sharded_asset import build_sharded_asset
+from batch_exports.sharding.asset import build_sharded_asset
+from batch_exports.sharding.receipts import ReceiptsIOManager
 from batch_exports.sources.source import Selection
 from batch_exports.transform.capabilities import OnUnrepresentable
 

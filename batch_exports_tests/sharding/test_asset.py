@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 
 from batch_exports.definitions import load_definitions
-from batch_exports.executor import VARIABLE, build_executor
 from batch_exports.local.postgres_server import Server
 from batch_exports.transform.shard import shards
 from batch_exports_tests.deployment import ASSET, KEY, Deployment
@@ -153,16 +152,6 @@ def test_the_asset_is_told_as_one_without_shards(deployment: Deployment) -> None
 def test_what_cannot_be(deployment: Deployment, lines: list[str], told: str) -> None:
     with pytest.raises(Exception, match=f"(?s){told}"):
         deployment.define(*lines)
-
-
-def test_another_executor_of_dagster_may_run_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert build_executor().name == "shards_by_multiprocess"
-    monkeypatch.setenv(VARIABLE, "dagster.in_process_executor")
-    assert build_executor().name == "shards_by_in_process"
-    for wrong in ("dagster_nowhere.executor", "dagster.nothing", "dagster.asset", "executor"):
-        monkeypatch.setenv(VARIABLE, wrong)
-        with pytest.raises(ValueError, match=f"{VARIABLE}: '{wrong}' is no"):
-            build_executor()
 
 
 def define_both(deployment: Deployment, server: Server, schema: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from batch_exports.sharded_asset import SHARD_TAG
+from batch_exports.sharding.asset import SHARD_TAG
 
 VARIABLE = "BATCH_EXPORTS_SHARD_EXECUTOR"
 """Names the executor of runs that have shards, such as `dagster_k8s.k8s_job_executor`."""

@@ -14,7 +14,7 @@ from batch_exports.destinations.delivery import ShardedDestination
 from batch_exports.export import Export, Extraction, failures_for_dagster, wait_until_due
 from batch_exports.interval import DataInterval
 from batch_exports.memory import return_freed_memory
-from batch_exports.staged_partitions import StagedPartitions, StagedShard
+from batch_exports.sharding.staged_partitions import StagedPartitions, StagedShard
 from batch_exports.transform.shard import Shard
 
 SHARD_TAG = "batch_exports/shard"

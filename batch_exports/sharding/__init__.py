@@ -1,0 +1,1 @@
+"""Intervals that come in shards, as Dagster runs them: steps side by side, and one that commits."""
