@@ -78,7 +78,7 @@ def _add_quick(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--hop", choices=list(HOPS), action="append", help="these alone")
     parser.add_argument("--rows", type=int, default=quick.ROWS)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="keep what is measured in guard.toml")
     parser.set_defaults(action=_quick)
 

@@ -43,7 +43,7 @@ def _draw_hop(name: str, sizes: dict[str, Any], folder: Path) -> Path:
     from matplotlib import pyplot
 
     most = max(sizes, key=lambda rows: (_repeats(sizes[rows]), int(rows)))
-    entries = {key: one for key, one in sizes[most].items() if one["runs"]}
+    entries = {key: one for key, one in _ordered(sizes[most]) if one["runs"]}
     staged = {key: one for key, one in entries.items() if _stages(one)}
     panels = 1 + (len(sizes) > 1) + bool(staged)
     figure, axes = pyplot.subplots(
@@ -119,6 +119,18 @@ def _stages(entry: dict[str, Any]) -> dict[str, float]:
     told = {name: median(run["stages"].get(name, 0.0) for run in runs) for name in names}
     rest = median(run["seconds"] for run in runs) - sum(told.values())
     return told | {"other": max(rest, 0.0)} if told else {}
+
+
+def _ordered(entries: dict[str, Any]) -> list[tuple[str, Any]]:
+    """As in the tables: the limit, ours, the peers by speed."""
+
+    def rank(pair: tuple[str, Any]) -> tuple[int, float]:
+        one = pair[1]
+        kind = list(COLOURS).index(one["kind"])
+        runs = one["runs"] if one["kind"] == "peer" else ()
+        return kind, median(run["seconds"] for run in runs) if runs else 0.0
+
+    return sorted(entries.items(), key=rank)
 
 
 def _repeats(entries: dict[str, Any]) -> int:

@@ -20,7 +20,7 @@ _REDSHIFT_ROWS = 20_000
 _PATIENCE = 120.0
 _HEAD = """\
 # What part of the limit's speed an export has, by hop, with {rows:,} rows; and the fastest peer.
-# `make bench-quick` fails where one has fallen by more than `tolerance`. Written by
+# `make bench-quick` fails where one has fallen by more than `tolerance`. Write it anew with
 # `python -m benchmarks quick --write`, on a machine that does nothing else.
 tolerance = {tolerance}
 """
@@ -62,7 +62,10 @@ def measure(
 
 
 def ratios(results: Results) -> dict[str, dict[str, float]]:
-    """The limit's seconds by those of each other contender, by hop; 1 is as fast as the limit."""
+    """The limit's seconds by those of each other contender, by hop; 1 is as fast as the limit.
+
+    Of the fastest runs: what else the machine does makes runs slower, and none faster.
+    """
     found: dict[str, dict[str, float]] = {}
     for hop in HOPS:
         for rows in results.sizes(hop):
@@ -72,7 +75,7 @@ def ratios(results: Results) -> dict[str, dict[str, float]]:
             )
             if limit:
                 found[hop] = {
-                    name: round(limit.seconds / entry.seconds, 3)
+                    name: round(limit.spread[0] / entry.spread[0], 3)
                     for name, entry in entries.items()
                     if entry.runs and entry is not limit
                 }

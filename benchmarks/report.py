@@ -64,7 +64,7 @@ def _hop(results: Results, name: str) -> str:
         "",
         heads.format(f"{size:,}", _millions(sizes)),
         "| --- |" + " ---: |" * 6 + " --- |",
-        *(_row(results, name, key, entry, limit, sizes) for key, entry in entries.items()),
+        *(_row(results, name, key, size, limit, sizes) for key in entries),
         "",
         f"![{HOPS[name].title}: rows a second, memory by rows, where time goes]"
         f"(images/bench-{name}.svg)",
@@ -93,14 +93,14 @@ def _row(
     results: Results,
     hop: str,
     name: str,
-    entry: Entry,
+    rows: int,
     limit: Entry | None,
     sizes: Sequence[int],
 ) -> str:
+    entry = dict(results.entries(hop, rows))[name]
     told = _KINDS[entry.kind].format(name.replace("\\", "\\\\"))
     if not entry.runs:
         return f"| {told} | | | | | | | not measured |"
-    rows = next(rows for rows in sizes if dict(results.entries(hop, rows)).get(name) == entry)
     low, high = entry.spread
     cells = (
         told,

@@ -3,9 +3,9 @@
 import json
 import os
 import platform
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -42,7 +42,7 @@ class Entry:
 
 
 class Results:
-    """By hop, rows, contender; in the order in which they were first measured."""
+    """By hop, rows, contender."""
 
     def __init__(self, path: Path = LAST) -> None:
         self._path = path
@@ -73,9 +73,21 @@ class Results:
     def sizes(self, hop: str) -> list[int]:
         return sorted(int(rows) for rows in self.told["hops"].get(hop, ()))
 
-    def entries(self, hop: str, rows: int) -> Iterator[tuple[str, Entry]]:
-        for name, told in self.told["hops"].get(hop, {}).get(str(rows), {}).items():
-            yield name, Entry(**told | {"runs": [Measured(**run) for run in told["runs"]]})
+    def entries(self, hop: str, rows: int) -> list[tuple[str, Entry]]:
+        """The limit first, then ours, then the peers, the fastest first."""
+        told = self.told["hops"].get(hop, {}).get(str(rows), {})
+        found = [
+            (name, Entry(**one | {"runs": [Measured(**run) for run in one["runs"]]}))
+            for name, one in told.items()
+        ]
+        return sorted(found, key=lambda pair: _rank(pair[1]))
+
+
+def _rank(entry: Entry) -> tuple[int, float]:
+    kind = ("limit", "ours", "peer").index(entry.kind)
+    if not entry.runs:
+        return kind, inf
+    return kind, entry.seconds if entry.kind == "peer" else 0.0
 
 
 def _machine() -> dict[str, Any]:
