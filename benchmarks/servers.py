@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batch_exports.local import postgres_server, s3, seaweedfs
+from batch_exports.local import postgres_server, seaweedfs
 from batch_exports.local.clickhouse import posthog
 from batch_exports.local.clickhouse import server as clickhouse_server
 from batch_exports.local.redshift import installation
 from batch_exports.local.redshift import part as redshift_part
 from benchmarks.task import BUCKET, S3, SCHEMA, ClickHouse, Database
 
+_STARTS_OF_STORE = 4
 _POSTGRES_SETTINGS = {"max_wal_size": "8GB"}
 
 
@@ -60,9 +61,7 @@ def serving(folder: Path, needs: frozenset[str]) -> Generator[Servers, None, Non
 def _s3(servers: Servers) -> Iterator[None]:
     folder = servers.folder / "s3"
     try:
-        s3.start(servers.folder)
-        server = seaweedfs.find(folder)
-        assert server
+        server = _started_store(folder)
         client = server.client()
         if not any(bucket["Name"] == BUCKET for bucket in client.list_buckets()["Buckets"]):
             client.create_bucket(Bucket=BUCKET)
@@ -72,6 +71,16 @@ def _s3(servers: Servers) -> Iterator[None]:
         yield
     finally:
         seaweedfs.stop(folder)
+
+
+def _started_store(folder: Path) -> seaweedfs.Server:
+    """On data of an earlier hop the server may answer too late to be set: then it starts anew."""
+    for _ in range(_STARTS_OF_STORE - 1):
+        try:
+            return seaweedfs.start(folder)
+        except OSError:
+            seaweedfs.stop(folder)
+    return seaweedfs.start(folder)
 
 
 @contextmanager
