@@ -192,6 +192,11 @@ def write_soaked(folder: Path) -> None:
     _write(folder, _CONNECTIONS + "---\n" + _SOAKED)
 
 
+def touch(folder: Path) -> None:
+    """What the YAML names has changed: it is to be loaded again."""
+    (folder / "exports" / "defs.yaml").touch()
+
+
 def _write(folder: Path, text: str) -> None:
     path = folder / "exports" / "defs.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)

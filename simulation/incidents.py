@@ -89,7 +89,7 @@ def _s3_down(day: datetime) -> Incident:
         "the server is stopped for four hours of the night",
         [
             Step(_at(day, 23, 50), lambda world: world.parts.stop_s3()),
-            Step(_at(day, 27, 40), lambda world: world.parts.start_s3()),
+            Step(_at(day, 27, 40), World.start_s3),
         ],
         _at(day, 32),
         {"events_archive": _FAILED, "berlin_days": _FAILED},

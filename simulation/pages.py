@@ -24,6 +24,8 @@ from simulation.daemon import Daemon
 from simulation.thrift import thrifty
 
 NOW = datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
+# Minutes until fill_gaps has looked through 30 days of 5-minute intervals, 500 a minute.
+_LOOKS = 18
 _BASE = """\
 type: batch_exports.S3Connection
 attributes: {name: archive, region: us-east-1}
@@ -116,23 +118,24 @@ def _ticks(
         return pause_sensor.tick(context, exports)
 
     moments = {
-        "first tick": NOW,
+        "the first tick": NOW,
         "a minute later": NOW + timedelta(minutes=1),
-        "a minute later, again": NOW + timedelta(minutes=2),
-        "nothing was delivered for an hour": NOW + timedelta(hours=1, minutes=1),
-        "a minute after that": NOW + timedelta(hours=1, minutes=2),
-        **{
-            f"minute {2 + n} after that": NOW + timedelta(hours=1, minutes=2 + n) for n in range(20)
-        },
+        "an hour later, in which nothing was delivered": NOW + timedelta(hours=1, minutes=1),
+        # The last month of the year is looked through by then.
+        "when that is found": NOW + timedelta(hours=1, minutes=1 + _LOOKS),
     }
     for when, moment in moments.items():
+        if when == "when that is found":
+            for minutes in range(2, _LOOKS + 1):
+                daemon.clock.move_to(NOW + timedelta(hours=1, minutes=minutes))
+                sensor("fill_gaps", gaps)
         daemon.clock.move_to(moment)
         with _timed(told, f"schedules, {when}"):
             daemon.schedules()
         for name, tick in {"fill_gaps": gaps, "alerts": alerts, "pauses": pauses}.items():
             with _timed(told, f"{name}, {when}"):
                 asked = sensor(name, tick)
-            told(f"             {asked}")
+            told(f"            {asked}")
 
 
 def _pages(

@@ -32,8 +32,8 @@ class Parts:
         seaweedfs.stop(self.folder / "s3")
 
     def start_s3(self) -> None:
-        started = seaweedfs.start(self.folder / "s3")
-        assert started.endpoint == self.s3.endpoint, "its port was taken meanwhile"
+        """On a busy machine it may come back on other ports."""
+        self.s3 = seaweedfs.start(self.folder / "s3")
 
     def stop(self, server: postgres_server.Server) -> None:
         postgres_server.stop(server.folder)

@@ -17,7 +17,7 @@ _BEAT = timedelta(minutes=5)
 # A minute after each interval's end, when schedules ask for it.
 _AFTER = timedelta(minutes=1, seconds=5)
 # From then on all is loaded that ever is.
-_SETTLED_HOURS = 4
+_SETTLED_HOURS = 8
 _MOST_GROWTH = 32 * 2**20
 
 

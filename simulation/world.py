@@ -63,12 +63,21 @@ class World:
         self.down = False
         self.daemon.restart()
 
+    def start_s3(self) -> None:
+        """If it is not where it was, the deployment is told so."""
+        known = self.parts.s3.endpoint
+        self.parts.start_s3()
+        if self.parts.s3.endpoint != known:
+            os.environ["S3_ENDPOINT"] = self.parts.s3.endpoint
+            exports.touch(self.folder / "defs")
+            self.daemon.restart()
+
     def command(self, name: str, *exports: str) -> None:
         """A command of `batch-exports`, as a person types it for each of the exports."""
         for export in exports:
             yes = ["--yes"] if name == "approve" else []
             result = CliRunner().invoke(main, [name, export, *yes])
-            assert result.exit_code == 0, result.output
+            assert result.exit_code == 0, f"{result.output} {result.exception!r}"
 
     def kill_next_run(self, export: str, table: str) -> None:
         """Kill the process of the export's next run while it writes to the table."""
