@@ -36,9 +36,7 @@ def approve(export: str, yes: bool) -> None:
             if proposal.differences or proposal.approved is None:
                 if not yes:
                     click.confirm("Approve the columns as they are?", abort=True)
-                approval.approve(
-                    instance, found.export, proposal, by=_user(), at=datetime.now(UTC)
-                )
+                approval.approve(instance, found.export, proposal, by=_user(), at=datetime.now(UTC))
                 click.echo("They are approved.")
             passed = [ok for _, ok in approval.check_again(instance, definitions, found)]
     if passed:

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster.components.resolved.core_models import ResolvedAssetAttributes
 from pydantic import Field, PrivateAttr
 
+from batch_exports.asset import build_asset
 from batch_exports.automation.late_sensor import build_late_sensor
 from batch_exports.automation.load_sensor import build_load_sensor
 from batch_exports.automation.partitions import build_partitions
@@ -30,12 +31,9 @@ from batch_exports.components.volume import VolumeModel
 from batch_exports.components.yaml_component import YamlComponent
 from batch_exports.destinations.delivery import Destination
 from batch_exports.errors import ConfigurationError
-from batch_exports.export import Export, Extraction, wait_until_due
+from batch_exports.export import Export
 from batch_exports.interval import parse_rhythm
-from batch_exports.io_manager import BatchExportIOManager
 from batch_exports.models import MODELS, Column, Model, type_name
-from batch_exports.sharding.asset import build_sharded_asset
-from batch_exports.sharding.receipts import ReceiptsIOManager
 from batch_exports.sources.source import Selection
 from batch_exports.transform.capabilities import OnUnrepresentable
 
@@ -344,10 +342,6 @@ class BatchExport(YamlComponent):
             refuse_append(recovery)
         return recovery
 
-    @property
-    def _io_manager_key(self) -> str:
-        return f"{self.name}_io_manager"
-
     def _model(self) -> Model:
         if self.load_from is not None:
             assert self._loaded, "an export that loads from another is known with the other alone"
@@ -382,8 +376,6 @@ class BatchExport(YamlComponent):
         described: dict[str, Any] = {
             "key": export.key,
             "partitions_def": export.partitions,
-            # Its own, and not the deployment's: Dagster goes through all of those for each asset.
-            "resource_defs": self._io_managers(export),
             "backfill_policy": dg.BackfillPolicy.multi_run(self.partitions_per_run),
             "description": describe(export, place=self.asset_metadata["dagster/uri"]),
             "group_name": "exports",
@@ -395,37 +387,8 @@ class BatchExport(YamlComponent):
                 "dagster/column_lineage": column_lineage(export),
             },
         }
-        return self._attributed(
-            self._whole(export, described)
-            if export.shards == 1
-            else build_sharded_asset(
-                export,
-                described=described,
-                io_manager_key=self._io_manager_key,
-                receipts_key=self._receipts_key,
-                pool=self.pool,
-                retry_policy=_RETRIES,
-            )
-        )
-
-    def _whole(self, export: Export, described: Mapping[str, Any]) -> dg.AssetsDefinition:
-        """An asset of one step, which reads an interval and delivers it."""
-
-        @dg.asset(
-            deps=[export.dependency],
-            required_resource_keys={export.source},
-            io_manager_key=self._io_manager_key,
-            pool=self.pool,
-            retry_policy=_RETRIES,
-            **described,
-        )  # type: ignore[untyped-decorator]  # as it takes anything
-        def deliver(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Extraction]:
-            wait_until_due(context.op_execution_context, export)
-            source = export.reader(context.resources)
-            return dg.MaterializeResult(value=Extraction(source, export.selection))
-
-        whole: dg.AssetsDefinition = deliver
-        return whole
+        asset = build_asset(export, described=described, pool=self.pool, retry_policy=_RETRIES)
+        return self._attributed(asset)
 
     def _attributed(self, asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
         if self.asset_attributes is None:
@@ -446,29 +409,8 @@ class BatchExport(YamlComponent):
         """The column's type at the destination."""
         return type_name(column.type)
 
-    @property
-    def _receipts_key(self) -> str:
-        return f"{self.name}_receipts_io_manager"
-
-    def _io_managers(self, export: Export) -> dict[str, dg.IOManagerDefinition]:
-        managers = {self._io_manager_key: self._io_manager(export)}
-        return {**managers, self._receipts_key: _receipts} if export.shards > 1 else managers
-
-    def _io_manager(self, export: Export) -> dg.IOManagerDefinition:
-        @dg.io_manager(required_resource_keys=set(export.destination_resources))
-        def io_manager(context: dg.InitResourceContext) -> BatchExportIOManager:
-            return BatchExportIOManager(export, export.destination(context.resources))
-
-        return io_manager
-
 
 _ANY_EXPORT: Any = BatchExport
-
-
-@dg.io_manager
-def _receipts(context: dg.InitResourceContext) -> ReceiptsIOManager:
-    assert context.instance
-    return ReceiptsIOManager(context.instance)
 
 
 def _late_sensor(export: Export, job: Any) -> dg.SensorDefinition:
