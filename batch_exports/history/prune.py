@@ -17,6 +17,9 @@ _ENDED = [
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 ]
+_KEY = "batch_exports/pruned_until"
+# A run that was looked for in vain, as it had not ended, is found by the next look.
+_OVERLAP = timedelta(days=7)
 _PAGE = 100
 _DAY = timedelta(days=1)
 
@@ -48,10 +51,11 @@ def prune(instance: dg.DagsterInstance, before: datetime, *, only_count: bool = 
     the others the logs keep what tells of partitions.
 
     Which partitions are delivered, failed, checked and how: all that stays as it is. With
-    `only_count` nothing is changed, and told is what would be.
+    `only_count` nothing is changed, and told is what would be. What was looked at once is not
+    looked at again, but for the last week of it.
     """
-    pruned = Pruned()
-    for page in _pages(instance, before):
+    pruned, reached = Pruned(), _reached(instance)
+    for page in _pages(instance, reached - _OVERLAP if reached else None, before):
         ids = [record.dagster_run.run_id for record in page]
         gone = [r.dagster_run.run_id for r in page if is_superseded(instance, r)]
         # No tag says of a run that its log is short: a tag would make it look as if it had ended
@@ -65,12 +69,27 @@ def prune(instance: dg.DagsterInstance, before: datetime, *, only_count: bool = 
                 delete(instance, run)
             if long:
                 shorten(instance, long)
+    if not only_count:
+        moment = max(reached, before) if reached else before
+        instance.daemon_cursor_storage.set_cursor_values({_KEY: moment.isoformat()})
     return pruned
 
 
-def _pages(instance: dg.DagsterInstance, before: datetime) -> Iterator[list[dg.RunRecord]]:
+def _reached(instance: dg.DagsterInstance) -> datetime | None:
+    """Before when all runs were looked at."""
+    found = instance.daemon_cursor_storage.get_cursor_values({_KEY})
+    return datetime.fromisoformat(found[_KEY]) if found else None
+
+
+def _pages(
+    instance: dg.DagsterInstance, since: datetime | None, before: datetime
+) -> Iterator[list[dg.RunRecord]]:
     """Newest first, each asked for before the one ahead of it is deleted, from where it goes on."""
-    wanted = dg.RunsFilter(statuses=_ENDED, created_before=before.astimezone(UTC))
+    wanted = dg.RunsFilter(
+        statuses=_ENDED,
+        created_after=since.astimezone(UTC) if since else None,
+        created_before=before.astimezone(UTC),
+    )
     page = instance.get_run_records(wanted, limit=_PAGE)
     while page:
         following = instance.get_run_records(

@@ -107,6 +107,9 @@ def test_what_is_told_of_partitions_stays(lived: FailingExport) -> None:
     assert known(lived) == before
     assert len(lived.instance.get_run_records()) == 5
     assert prune(lived.instance, later) == Pruned(5, 0, 0)
+    # What was looked at more than a week before is not looked at again.
+    prune(lived.instance, later + 14 * DAY)
+    assert prune(lived.instance, later + 14 * DAY) == Pruned(0, 0, 0)
     if logs:
         left = _kinds(lived, KEYS[0])
         assert dg.DagsterEventType.RUN_SUCCESS in left
