@@ -128,7 +128,8 @@ def start(folder: Path) -> Server:
     while time.monotonic() < deadline:
         server = _launch(program, folder, server)
         if _await_answer(server, min(deadline, time.monotonic() + _ATTEMPT_SECONDS)):
-            _share_volumes(server)
+            if known is None:
+                _share_volumes(server)
             return server
         stop(folder)
         server = replace(server, ports=_free_ports(), process=None)
@@ -275,7 +276,8 @@ def _share_volumes(server: Server) -> None:
     which takes 0.2 s at its first object, and out of which it runs after some dozens of buckets."""
     rules = {"version": 0, "locations": [{"locationPrefix": "/buckets/", "collection": "all"}]}
     url = f"http://127.0.0.1:{server.ports['filer.port']}/etc/seaweedfs/filer.conf"
-    with _DIRECT.open(Request(url, json.dumps(rules).encode(), method="PUT"), timeout=3):
+    request = Request(url, json.dumps(rules).encode(), method="PUT")
+    with _DIRECT.open(request, timeout=START_SECONDS):
         pass
 
 
