@@ -9,6 +9,8 @@ from typing import Any, LiteralString
 import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from psycopg.rows import dict_row
 
 from batch_exports.export import Export
@@ -44,7 +46,7 @@ def states(world: World, export: Export, keys: Iterable[str]) -> list[str]:
         told += [
             f"{export.name} {key}: {evaluation.check_name} is {evaluation.severity.value}"
             for evaluation in _evaluations(instance, records[0].run_id)
-            if evaluation.asset_key == export.key and not evaluation.passed
+            if evaluation.asset_key == export.key and not _passed(instance, evaluation, key)
         ]
     return told
 
@@ -94,6 +96,16 @@ def _evaluations(instance: dg.DagsterInstance, run: str) -> list[dg.AssetCheckEv
     return [
         entry.dagster_event.asset_check_evaluation_data for entry in logs if entry.dagster_event
     ]
+
+
+def _passed(instance: dg.DagsterInstance, made: dg.AssetCheckEvaluation, key: str) -> bool:
+    """Where it did not when it was made with the delivery, whether it did when it was made last."""
+    if made.passed:
+        return True
+    last = instance.event_log_storage.get_asset_check_execution_history(
+        made.asset_check_key, limit=1, partition_filter=PartitionKeyFilter(key=key)
+    )
+    return last[0].status is AssetCheckExecutionRecordStatus.SUCCEEDED
 
 
 def _by_id(connection: Any, query: LiteralString) -> Rows:

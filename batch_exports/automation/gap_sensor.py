@@ -110,7 +110,9 @@ def fill(
         export = exports[name]
         if name not in progress:
             progress[name] = first_look(context.instance, export, now)
-        gaps = find_gaps(context.instance, export, progress[name], now, backfills)
+        gaps = find_gaps(
+            context.instance, export, progress[name], now, backfills, context.repository_def
+        )
         progress[name] = gaps.progress
         held = _held(context, export, gaps, now, stopped)
         wanted = {} if held else dict(list(gaps.wanted.items())[: _MOST_REQUESTS - len(requests)])
@@ -174,6 +176,8 @@ def _told(export: Export, gaps: Gaps, wanted: Collection[str], held: str | None)
         parts = [f"requested {len(wanted)} (limit {export.recovery.runs} under way)"]
         if gaps.under_way:
             parts.append(f"{gaps.under_way} under way")
+        if gaps.unfed:
+            parts.append(f"{len(gaps.unfed)} wait for the files that they load")
         if gaps.waiting:
             soonest = min(gaps.waiting.values())
             parts.append(

@@ -1,6 +1,6 @@
 """Gaps: intervals that are due, and were neither delivered nor are about to be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +8,7 @@ import dagster as dg
 
 from batch_exports.automation.active_backfills import ActiveBackfills
 from batch_exports.automation.partition_runs import attempts_of
+from batch_exports.automation.unfed_loads import unfed
 from batch_exports.export import Export
 
 GRACE = timedelta(minutes=15)
@@ -30,8 +31,9 @@ class Progress:
 class Gaps:
     """What a look found. `missing` are gaps, oldest first. Of these `wanted` may be asked for now,
     each with its last run, and `waiting` failed and are not asked for before a time. `under_way`
-    are intervals that have a run. `left` became too old to be filled, and everything before
-    `unseen`, where that is given, was too old to be looked at.
+    are intervals that have a run, `unfed` those that load files which are not there. `left` became
+    too old to be filled, and everything before `unseen`, where that is given, was too old to be
+    looked at.
     """
 
     progress: Progress
@@ -39,6 +41,7 @@ class Gaps:
     wanted: Mapping[str, str] = field(default_factory=dict)
     waiting: Mapping[str, datetime] = field(default_factory=dict)
     under_way: int = 0
+    unfed: Collection[str] = ()
     left: Sequence[str] = ()
     unseen: datetime | None = None
 
@@ -63,6 +66,7 @@ def find_gaps(
     progress: Progress,
     now: datetime,
     backfills: ActiveBackfills,
+    repository: dg.RepositoryDefinition,
 ) -> Gaps:
     """Look on from where the last look ended; the work is bounded, however long that is ago.
 
@@ -84,12 +88,15 @@ def find_gaps(
     again = {key: attempts[key].again_at for key in gaps}
     waiting = {key: moment for key, moment in again.items() if moment and moment > now}
     free = [key for key in gaps if key not in waiting]
+    hungry = unfed(instance, repository, export, free)
+    free = [key for key in free if key not in hungry]
     return Gaps(
         Progress(reached, tuple(missing)),
         gaps,
         {key: attempts[key].last for key in free[: max(0, export.recovery.runs - len(running))]},
         waiting,
         len(running),
+        hungry,
         left,
         oldest if _lies_between(export, progress.reached, oldest) else None,
     )

@@ -10,6 +10,7 @@ from batch_exports.automation.breaker import pause_of
 from batch_exports.automation.no_run_windows import find_hold, held_until, last_hold
 from batch_exports.automation.partition_runs import attempts_of
 from batch_exports.automation.ticks import Ticks, build_ticks, wait
+from batch_exports.automation.unfed_loads import unfed
 from batch_exports.export import Export
 
 # How far the clock on the wall, by which ticks are shifted, may be off in a day that changes it.
@@ -72,7 +73,23 @@ def evaluate(
         return dg.SkipReason("No interval of this export has become due.")
     if pause := pause_of(context.instance, export):
         return dg.SkipReason(str(pause))
-    return [dg.RunRequest(run_key=key, partition_key=key) for key in keys]
+    fed = _fed(export, context, keys)
+    if not fed:
+        return dg.SkipReason(
+            f"The files that it loads are not there: {_counted(keys)}. fill_gaps asks for it when "
+            "they are."
+        )
+    return [dg.RunRequest(run_key=key, partition_key=key) for key in fed]
+
+
+def _fed(
+    export: Export, context: dg.ScheduleEvaluationContext, keys: Sequence[str]
+) -> Sequence[str]:
+    """All but loads of files that nothing is about to deliver, which gaps are filled with later."""
+    if export.loads_from is None or not export.recovery.fill_gaps:
+        return keys
+    hungry = unfed(context.instance, context.repository_def, export, keys, under_way=True)
+    return [key for key in keys if key not in hungry]
 
 
 def newly_due(export: Export, ticks: Ticks, tick: datetime) -> list[str]:
