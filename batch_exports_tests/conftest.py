@@ -54,9 +54,12 @@ def _reaped(module: str, folder: Path) -> Iterator[None]:
         reaper.stdin.close()
 
 
+_LONGEST = ("test_demo.py", "test_demo_pages.py", "simulation/test_year.py", "test_property.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file that takes longest comes first, so that no processor waits for it in the end."""
-    items.sort(key=lambda item: "test_demo.py" not in item.nodeid)
+    """The files that take longest come first, so that no processor waits for one in the end."""
+    items.sort(key=lambda item: not any(file in item.nodeid for file in _LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
