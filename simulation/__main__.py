@@ -10,6 +10,9 @@ from pathlib import Path
 
 from simulation.pages import measure
 from simulation.report import report, soak_report
+from simulation.scale import simulate
+from simulation.scale_report import scale_report
+from simulation.size import Size
 from simulation.soak import soak
 from simulation.year import live
 
@@ -25,7 +28,15 @@ def main() -> None:
     soaked.add_argument("--hours", type=int, default=24)
     paged = commands.add_parser("pages", help="what ticks and pages cost, with a year remembered")
     paged.add_argument("--exports", type=int, default=200)
-    for command in (year, soaked, paged):
+    scaled = commands.add_parser("scale", help="a day of the scheduler at any size, without data")
+    scaled.add_argument("--exports", type=int, default=1)
+    scaled.add_argument("--interval", default="every 5 minutes")
+    scaled.add_argument("--rows-a-day", type=float, default=1e10, help="of all exports together")
+    scaled.add_argument("--shards", type=int, default=1)
+    scaled.add_argument("--workers", type=int, default=2, help="runs that go at once")
+    scaled.add_argument("--hours", type=int, default=6)
+    scaled.add_argument("--sqlite", action="store_true", help="for Dagster's storage")
+    for command in (year, soaked, paged, scaled):
         command.add_argument("--seed", type=int, default=1)
         command.add_argument("--folder", type=Path, help="an empty one to work in, which stays")
     options = parser.parse_args()
@@ -57,7 +68,27 @@ def _pages(folder: Path, options: argparse.Namespace, told: Told) -> Sequence[st
     return ()
 
 
-_COMMANDS = {"year": _year, "soak": _soak, "pages": _pages}
+def _scale(folder: Path, options: argparse.Namespace, told: Told) -> Sequence[str]:
+    size = Size(
+        exports=options.exports,
+        interval=options.interval,
+        rows_a_day=options.rows_a_day,
+        shards=options.shards,
+        workers=options.workers,
+        seed=options.seed,
+    )
+
+    def progress(text: str) -> None:
+        told(f"\r{text} ")
+
+    day = simulate(folder, size, options.hours, progress, postgres=not options.sqlite)
+    told("\r")
+    for line in scale_report(day):
+        told(f"{line}\n")
+    return [*day.missed, *day.twice]
+
+
+_COMMANDS = {"year": _year, "soak": _soak, "pages": _pages, "scale": _scale}
 
 
 @contextmanager

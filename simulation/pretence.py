@@ -1,0 +1,84 @@
+"""Runs that move no data: they begin, take as long as one would, and tell what one tells."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from dagster._core.launcher import LaunchRunContext, RunLauncher
+from dagster._serdes import ConfigurableClass
+from dagster._serdes.config_class import ConfigurableClassData
+
+from simulation.recording import Recording
+
+_JOB = "_job"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One that is under way, in time stamps."""
+
+    id: str
+    export: str
+    key: str
+    began: float
+    ends: float
+
+
+class PretendingLauncher(RunLauncher, ConfigurableClass):
+    """`takes` tells how many seconds a run of an export and a partition takes."""
+
+    recording: Recording
+    takes: Callable[[str, str], float]
+
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        self._inst_data = inst_data
+        self.under_way: list[Run] = []
+        self.over: list[Run] = []
+        self._new: list[Run] = []
+        super().__init__()
+
+    @property
+    def inst_data(self) -> ConfigurableClassData | None:
+        return self._inst_data
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
+    ) -> Self:
+        return cls(inst_data=inst_data)
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        run, now = context.dagster_run, time.time()
+        export, key = run.job_name.removesuffix(_JOB), run.tags["dagster/partition"]
+        launched = Run(run.run_id, export, key, now, now + self.takes(export, key))
+        self.under_way.append(launched)
+        self._new.append(launched)
+
+    def tell(self, now: float) -> None:
+        """What was launched has begun, and what is over by `now` tells all the rest."""
+        for run in self._new:
+            self._tell(run, slice(0, 1))
+        self._new.clear()
+        for run in [each for each in self.under_way if each.ends <= now]:
+            self._tell(run, slice(1, None))
+            self.under_way.remove(run)
+            self.over.append(run)
+
+    def _tell(self, run: Run, which: slice) -> None:
+        names = {
+            "run": run.id,
+            "job": f"{run.export}{_JOB}",
+            "export": run.export,
+            "key": run.key,
+        }
+        seconds = run.ends - run.began
+        for event in self.recording.told(which, names, run.began, seconds):
+            self._instance.handle_new_event(event)
+
+    def terminate(self, run_id: str) -> bool:
+        raise NotImplementedError
