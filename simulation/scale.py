@@ -31,7 +31,7 @@ _LOOK = timedelta(seconds=5)
 # `fill_gaps` would take it for a standstill.
 _SENSORS = timedelta(minutes=4)
 _MONITORING = timedelta(minutes=8)
-_IDLE_LOOKS = 20
+_IDLE_LOOKS = 10
 # What has not begun by then never will.
 _AFTERWARDS = timedelta(hours=6)
 
@@ -100,8 +100,9 @@ class _Work:
 
     def until(self, end: datetime, progress: Callable[[str], None]) -> None:
         """All that becomes due by then, and until it has been delivered."""
-        self._end, moment = end, BEGIN
-        sensors = monitoring = BEGIN
+        self._idle()
+        self._end, moment = end, self._daemon.clock.now
+        sensors = monitoring = moment
         while moment <= end or (self._is_busy and moment < end + _AFTERWARDS):
             self._daemon.clock.move_to(moment)
             self._launcher.tell(moment.timestamp())
@@ -117,7 +118,6 @@ class _Work:
             self._look()
             progress(f"{moment:%Y-%m-%d %H:%M}, {self._queued} queued")
             moment = self._next(moment, min(sensors, monitoring))
-        self._idle()
 
     @property
     def _is_busy(self) -> bool:
@@ -149,7 +149,10 @@ class _Work:
         self._daemon.clock.pass_(timedelta(seconds=daemon + storage))
 
     def _idle(self) -> None:
-        """What the daemon spends while there is nothing to do."""
+        """What the daemon spends while there is nothing to do: before the first tick. What it does
+        but once, it has done then."""
+        self._daemon.schedules()
+        self._daemon.queue()
         for _ in range(_IDLE_LOOKS):
             self._daemon.clock.pass_(_LOOK)
             self._spend("schedules, idle", self._daemon.schedules)

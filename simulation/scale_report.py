@@ -17,15 +17,18 @@ def scale_report(day: Day) -> Iterator[str]:
     if day.rows:
         yield f"rows of it in the event log         {day.rows / runs:.1f}"
     daemon, server = _of_runs(day)
-    yield f"processor seconds to ask and launch {daemon / runs:.2f}; the storage {server / runs:.2f}"
+    yield f"asking for it, and launching it     {daemon / runs:.2f} processor seconds of the daemon"
+    yield f"                                    {server / runs:.2f} of PostgreSQL"
     yield ""
     yield "Processor seconds, a time; those of the server are the storage's. The second pair has"
     yield "what it takes to connect for each query, as Dagster's daemon does."
     yield f"{'':<18}{'times':>7}{'daemon':>9}{'server':>9}{'daemon':>10}{'server':>9}"
     own, its = day.connection
     for name, spent in day.spent.items():
-        times, connections = spent.times, spent.connections / spent.times
-        daemon, server = spent.daemon / times, spent.storage / times
+        times = max(spent.times, 1)
+        daemon, server, connections = (
+            each / times for each in (spent.daemon, spent.storage, spent.connections)
+        )
         yield (
             f"{name:<18}{times:>7}{daemon:>9.3f}{server:>9.3f}"
             f"{daemon + connections * own:>10.3f}{server + connections * its:>9.3f}"
