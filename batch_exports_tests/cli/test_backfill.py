@@ -19,7 +19,7 @@ Command = Callable[..., Result]
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
-    shutil.copy(Path(__file__).parent.parent / "dagster.yaml", folder)
+    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", folder)
     monkeypatch.setenv("DAGSTER_HOME", str(folder))
     return folder
 
