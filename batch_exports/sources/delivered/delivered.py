@@ -89,9 +89,8 @@ class DeliveredFiles:
     ) -> Generator[pa.RecordBatch, None, None]:
         path = file.uri.removeprefix(_SCHEME)
         if delivery.file_format == "parquet":
-            yield from parquet_files.read(
-                self.filesystem, path, file.uri, wanted, delivery.interval
-            )
+            prepared = parquet_files.prepare(self.filesystem, path)
+            yield from parquet_files.read(prepared, file.uri, wanted, delivery.interval)
         else:
             with self._lines(path, delivery) as stream:
                 yield from read_lines(stream, file.uri, wanted, delivery.interval)
@@ -100,9 +99,8 @@ class DeliveredFiles:
         path = file.uri.removeprefix(_SCHEME)
         with self._unchanged(delivery), storage_errors(file.uri):
             if delivery.file_format == "parquet":
-                return parquet_files.count(
-                    self.filesystem, path, file.uri, wanted, delivery.interval
-                )
+                prepared = parquet_files.prepare(self.filesystem, path)
+                return parquet_files.count(prepared, file.uri, wanted, delivery.interval)
             with self._lines(path, delivery) as stream:
                 return count_lines(stream, file.uri, wanted, delivery.interval)
 

@@ -1,6 +1,7 @@
 """One JSON lines file of a lake, plain or compressed."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 
 import pyarrow as pa
 from pyarrow import fs
@@ -15,36 +16,32 @@ from batch_exports.sources.source import Selection
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 
 
+Opener = Callable[[], pa.NativeFile]
+
+
+def prepare(filesystem: fs.FileSystem, path: str) -> Opener:
+    """How the file is opened: nothing of it is looked up before."""
+    return partial(opened, filesystem, path)
+
+
 def read(
-    filesystem: fs.FileSystem,
-    path: str,
-    where: str,
-    selection: Selection,
-    interval: DataInterval,
+    opener: Opener, where: str, selection: Selection, interval: DataInterval
 ) -> Generator[pa.RecordBatch, None, None]:
     """The interval's rows, with the source's columns that the selection needs."""
-    with opened(filesystem, path) as stream:
+    with opener() as stream:
         yield from read_lines(stream, where, selection, interval)
 
 
-def count(
-    filesystem: fs.FileSystem,
-    path: str,
-    where: str,
-    selection: Selection,
-    interval: DataInterval,
-) -> int:
+def count(opener: Opener, where: str, selection: Selection, interval: DataInterval) -> int:
     """Count the interval's rows in a pass of its own over the filtered members alone."""
-    with opened(filesystem, path) as stream:
+    with opener() as stream:
         return count_lines(stream, where, selection, interval)
 
 
-def count_pieces(
-    filesystem: fs.FileSystem, path: str, where: str, selection: Selection, pieces: Pieces
-) -> None:
+def count_pieces(opener: Opener, where: str, selection: Selection, pieces: Pieces) -> None:
     """Add the file's rows to the pieces of time that they lie in."""
     counted = Selection(selection.model, (), selection.membership, selection.filters)
-    with opened(filesystem, path) as stream:
+    with opener() as stream:
         for batch in read_lines(stream, where, counted, pieces.span):
             moments = batch.column(selection.membership)
             pieces.add(conform(moments, TIMESTAMP, selection.membership, where))

@@ -1,7 +1,9 @@
 """A folder of Parquet and JSON lines files for each model."""
 
 from collections.abc import Generator, Sequence
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
@@ -12,6 +14,7 @@ from batch_exports.models import Model, Table
 from batch_exports.sources.counting import Pieces
 from batch_exports.sources.description import Description, sizes
 from batch_exports.sources.lake import json_files, parquet_files
+from batch_exports.sources.lake.ahead import prepared_ahead
 from batch_exports.sources.membership import ALWAYS
 from batch_exports.sources.projection import project
 from batch_exports.sources.source import Selection
@@ -49,10 +52,11 @@ class Lake:
 
     def count(self, selection: Selection, interval: DataInterval) -> int:
         rows = 0
-        for path in self.files(selection.model):
-            where = self.shown(path)
-            with storage_errors(where):
-                rows += _reader(path).count(self._filesystem, path, where, selection, interval)
+        with closing(self._prepared(self.files(selection.model))) as files:
+            for path, file in files:
+                where = self.shown(path)
+                with storage_errors(where):
+                    rows += _reader(path).count(file.result(), where, selection, interval)
         return rows
 
     def counts(self, selection: Selection, intervals: Sequence[DataInterval]) -> list[int]:
@@ -60,10 +64,11 @@ class Lake:
         if not intervals:
             return []
         pieces = Pieces(intervals)
-        for path in self.files(selection.model):
-            where = self.shown(path)
-            with storage_errors(where):
-                _reader(path).count_pieces(self._filesystem, path, where, selection, pieces)
+        with closing(self._prepared(self.files(selection.model))) as files:
+            for path, file in files:
+                where = self.shown(path)
+                with storage_errors(where):
+                    _reader(path).count_pieces(file.result(), where, selection, pieces)
         return pieces.counts()
 
     def describe(self, selection: Selection, interval: DataInterval) -> Description:
@@ -78,15 +83,19 @@ class Lake:
             )
 
     def _batches(
-        self, files: list[str], selection: Selection, interval: DataInterval
+        self, paths: list[str], selection: Selection, interval: DataInterval
     ) -> Generator[pa.RecordBatch, None, None]:
-        for path in files:
-            where = self.shown(path)
-            with storage_errors(where):
-                rows = _reader(path).read(self._filesystem, path, where, selection, interval)
-                with closing(rows):
-                    for batch in rows:
-                        yield project(batch, selection, where)
+        with closing(self._prepared(paths)) as files:
+            for path, file in files:
+                where = self.shown(path)
+                with storage_errors(where):
+                    rows = _reader(path).read(file.result(), where, selection, interval)
+                    with closing(rows):
+                        for batch in rows:
+                            yield project(batch, selection, where)
+
+    def _prepared(self, paths: list[str]) -> Generator[tuple[str, Future[Any]], None, None]:
+        return prepared_ahead(lambda path: _reader(path).prepare(self._filesystem, path), paths)
 
     def head(self, path: str, selection: Selection) -> pa.RecordBatch | None:
         """The first rows of one of the `files`, of whatever interval; None where it has none."""

@@ -24,25 +24,29 @@ _FORMAT = ds.ParquetFileFormat()
 _UNITS = {"s": "second", "ms": "millisecond", "us": "microsecond", "ns": "nanosecond"}
 
 
+def prepare(filesystem: fs.FileSystem, path: str) -> ds.ParquetFileFragment:
+    """The file with its footer, which is all that most intervals need of it."""
+    fragment = _FORMAT.make_fragment(path, filesystem)
+    fragment.ensure_complete_metadata()
+    return fragment
+
+
 def read(
-    filesystem: fs.FileSystem,
-    path: str,
-    where: str,
-    selection: Selection,
-    interval: DataInterval,
+    fragment: ds.ParquetFileFragment, where: str, selection: Selection, interval: DataInterval
 ) -> Generator[pa.RecordBatch, None, None]:
     """The interval's rows, with the source's columns that the selection needs.
 
     Row groups whose statistics rule the interval or the events out are skipped; of the others the
     membership column and the event's name are read first, and the rest where a row matches.
     """
-    fragment = _FORMAT.make_fragment(path, filesystem)
     names = columns_to_read(selection, fragment.physical_schema.names, where)
     groups = fragment.subset(_condition(fragment, selection, interval, where)).row_groups
     if not groups:
         return
     with pq.ParquetFile(
-        filesystem.open_input_file(path), metadata=fragment.metadata, buffer_size=_BUFFER_BYTES
+        fragment.filesystem.open_input_file(fragment.path),
+        metadata=fragment.metadata,
+        buffer_size=_BUFFER_BYTES,
     ) as file:
         for group in groups:
             mask = _mask(file, group.id, selection, interval, where)
@@ -63,14 +67,9 @@ def read(
 
 
 def count(
-    filesystem: fs.FileSystem,
-    path: str,
-    where: str,
-    selection: Selection,
-    interval: DataInterval,
+    fragment: ds.ParquetFileFragment, where: str, selection: Selection, interval: DataInterval
 ) -> int:
     """Count the interval's rows by Arrow's dataset scanner, reading the filtered columns alone."""
-    fragment = _FORMAT.make_fragment(path, filesystem)
     columns_to_read(selection, fragment.physical_schema.names, where)
     condition = _condition(fragment, selection, interval, where)
     if _takes_filters(fragment, selection) and not selection.filters.properties:
@@ -79,13 +78,12 @@ def count(
 
 
 def count_pieces(
-    filesystem: fs.FileSystem, path: str, where: str, selection: Selection, pieces: Pieces
+    fragment: ds.ParquetFileFragment, where: str, selection: Selection, pieces: Pieces
 ) -> None:
     """Add the file's rows to the pieces of time that they lie in.
 
     Without filters, row groups that lie in one piece are counted by the footer alone.
     """
-    fragment = _FORMAT.make_fragment(path, filesystem)
     columns_to_read(selection, fragment.physical_schema.names, where)
     condition = _condition(fragment, selection, pieces.span, where)
     groups = [group.id for group in fragment.subset(condition).row_groups]
