@@ -22,7 +22,8 @@ _BEATS = (_MIDNIGHT, timedelta(hours=3, minutes=5))
 _MONDAYS = (timedelta(hours=1, minutes=2), timedelta(hours=2, minutes=2))
 _DIGESTS = timedelta(hours=6, minutes=1)
 _WATCHED = timedelta(minutes=15)
-_AFTERWARDS = timedelta(hours=2)
+# What has failed for hours is asked for again two hours later.
+_AFTERWARDS = timedelta(hours=3)
 
 
 @dataclass(frozen=True)
