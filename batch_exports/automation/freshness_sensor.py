@@ -12,6 +12,7 @@ from batch_exports.automation.breaker import held_by_hand
 from batch_exports.automation.freshness import Freshness, Verdict, look
 from batch_exports.automation.freshness_report import evaluation
 from batch_exports.automation.holds import schedule_name, stopped_schedules
+from batch_exports.automation.in_turn import in_turn
 from batch_exports.export import Export
 
 EVERY_SECONDS = 60
@@ -89,7 +90,7 @@ def tick(
     held = held_by_hand(context.instance, exports)
     evaluations, first = list[dg.AssetCheckEvaluation](), ""
     ends = time.monotonic() + _BUDGET_SECONDS
-    for name in _from(cursor.first, exports):
+    for name in in_turn(cursor.first, exports):
         if time.monotonic() > ends:
             first = name
             break
@@ -133,12 +134,6 @@ def _idle(export: Export, stopped: Collection[str], held: Collection[str]) -> st
 def _reason(known: Mapping[str, Told]) -> str:
     late = sorted(name for name, told in known.items() if told.freshness.verdict == "late")
     return f"Late: {', '.join(late)}." if late else "No export is late."
-
-
-def _from(first: str, names: Mapping[str, Export]) -> list[str]:
-    order = list(names)
-    at = order.index(first) if first in names else 0
-    return order[at:] + order[:at]
 
 
 def _read(since: int, reached: int, verdict: Verdict, at: int) -> Told:

@@ -13,6 +13,7 @@ from dagster._core.definitions.target import ExecutableDefinition
 from batch_exports.automation.active_backfills import active_backfills
 from batch_exports.automation.gaps import GRACE, Gaps, Progress, find_gaps, first_look
 from batch_exports.automation.holds import stopped_schedules, why_held
+from batch_exports.automation.in_turn import in_turn
 from batch_exports.automation.no_run_windows import find_hold
 from batch_exports.automation.recovery import PRIORITY, TRIGGER_TAG
 from batch_exports.duration import spoken
@@ -103,7 +104,7 @@ def fill(
     progress = {name: each for name, each in cursor.progress.items() if name in exports}
     requests, told, first = list[dg.RunRequest](), list[str](), ""
     ends = time.monotonic() + _BUDGET_SECONDS
-    for name in _from(cursor.first, exports):
+    for name in in_turn(cursor.first, exports):
         if time.monotonic() > ends or len(requests) >= _MOST_REQUESTS:
             first = name
             break
@@ -125,12 +126,6 @@ def fill(
         skip_reason=None if requests else "\n".join(told) or "There are no gaps.",
         cursor=Cursor(now, progress, first).written(),
     )
-
-
-def _from(first: str, names: Mapping[str, Export]) -> list[str]:
-    order = list(names)
-    at = order.index(first) if first in names else 0
-    return order[at:] + order[:at]
 
 
 def _held(
