@@ -3,43 +3,27 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Self
 
 from dagster._core.execution.api import execute_run
-from dagster._core.launcher import LaunchRunContext, RunLauncher
-from dagster._serdes import ConfigurableClass
+from dagster._core.launcher import LaunchRunContext
 from dagster._serdes.config_class import ConfigurableClassData
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
 from simulation.one_run import NOW
+from simulation.unconfigured import UnconfiguredLauncher
 
 Kill = Callable[["subprocess.Popen[bytes]"], None]
 
 
-class HereLauncher(RunLauncher, ConfigurableClass):
+class HereLauncher(UnconfiguredLauncher):
     """`kill`, where it is set, gets the process of the next run of the job `victim` to end it."""
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
-        self._inst_data = inst_data
+        super().__init__(inst_data)
         self.victim: str | None = None
         self.kill: Kill | None = None
-        super().__init__()
-
-    @property
-    def inst_data(self) -> ConfigurableClassData | None:
-        return self._inst_data
-
-    @classmethod
-    def config_type(cls) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
-    ) -> Self:
-        return cls(inst_data=inst_data)
 
     def launch_run(self, context: LaunchRunContext) -> None:
         if self.kill and context.dagster_run.job_name == self.victim:
@@ -64,6 +48,3 @@ class HereLauncher(RunLauncher, ConfigurableClass):
         )
         self._instance.report_engine_event(message, run, cls=self.__class__)
         self._instance.report_run_failed(run)
-
-    def terminate(self, run_id: str) -> bool:
-        raise NotImplementedError

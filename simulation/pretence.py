@@ -1,15 +1,14 @@
 """Runs that move no data: they begin, take as long as one would, and tell what one tells."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
 
-from dagster._core.launcher import LaunchRunContext, RunLauncher
-from dagster._serdes import ConfigurableClass
+from dagster._core.launcher import LaunchRunContext
 from dagster._serdes.config_class import ConfigurableClassData
 
 from simulation.recording import Recording
+from simulation.unconfigured import UnconfiguredLauncher
 
 _JOB = "_job"
 
@@ -25,32 +24,17 @@ class Run:
     ends: float
 
 
-class PretendingLauncher(RunLauncher, ConfigurableClass):
+class PretendingLauncher(UnconfiguredLauncher):
     """`takes` tells how many seconds a run of an export and a partition takes."""
 
     recording: Recording
     takes: Callable[[str, str], float]
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
-        self._inst_data = inst_data
+        super().__init__(inst_data)
         self.under_way: list[Run] = []
         self.over: list[Run] = []
         self._new: list[Run] = []
-        super().__init__()
-
-    @property
-    def inst_data(self) -> ConfigurableClassData | None:
-        return self._inst_data
-
-    @classmethod
-    def config_type(cls) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
-    ) -> Self:
-        return cls(inst_data=inst_data)
 
     def launch_run(self, context: LaunchRunContext) -> None:
         run, now = context.dagster_run, time.time()
@@ -79,6 +63,3 @@ class PretendingLauncher(RunLauncher, ConfigurableClass):
         seconds = run.ends - run.began
         for event in self.recording.told(which, names, run.began, seconds):
             self._instance.handle_new_event(event)
-
-    def terminate(self, run_id: str) -> bool:
-        raise NotImplementedError
