@@ -63,26 +63,17 @@ def _results(
     """A result of each check; one that cannot be made out keeps back none of the others."""
     keys = _partitions(context)
     source, destination = export.reader(context.resources), export.destination(context.resources)
+    looks = {
+        key: Examination(export, source, destination, export.interval(key), deep, context.instance)
+        for key in keys
+    }
     errors: list[Exception] = []
     for name, check in checks.items():
         if name in ON_DEMAND and _delivers(context, export):
             outcomes = dict.fromkeys(keys, Outcome(True, _JUST_DELIVERED))
         else:
             try:
-                outcomes = {
-                    key: outcome_of(
-                        check,
-                        Examination(
-                            export,
-                            source,
-                            destination,
-                            export.interval(key),
-                            deep,
-                            context.instance,
-                        ),
-                    )
-                    for key in keys
-                }
+                outcomes = {key: outcome_of(check, look) for key, look in looks.items()}
             except Exception as error:  # such as Transient: the step is tried again
                 context.log.warning(f"{name} could not be made out: {error}")
                 errors.append(error)

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from batch_exports.destinations.delivery import Destination
+from batch_exports.destinations.delivery import Destination, LandedColumns
 from batch_exports.errors import Terminal
 from batch_exports.export import Export
 from batch_exports.interval import DataInterval
@@ -27,7 +28,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Examination:
-    """What a check may look at. `instance` is Dagster's, which keeps what was approved."""
+    """What the checks of an interval may look at. `instance` is Dagster's, which keeps what was
+    approved."""
 
     export: Export
     source: Source
@@ -35,6 +37,11 @@ class Examination:
     interval: DataInterval
     deep: bool
     instance: dg.DagsterInstance
+
+    @cached_property
+    def landed_columns(self) -> LandedColumns:
+        """The columns of what landed, read once for all checks that look at them."""
+        return self.destination.columns(self.interval, self.export.selection.schema)
 
     def source_keys(self) -> AbstractContextManager[pa.RecordBatchReader]:
         """Read anew by which keys the source knows the interval's rows, and in which versions."""

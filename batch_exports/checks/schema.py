@@ -7,7 +7,7 @@ from batch_exports.checks.examination import Examination, Outcome
 
 def check_schema(it: Examination) -> Outcome:
     """Columns and types in the data are those of the export."""
-    found = it.destination.columns(it.interval, it.export.selection.schema)
+    found = it.landed_columns
     said = " ".join([*found.problems, *found.warnings])
     severity = dg.AssetCheckSeverity.ERROR if found.problems else dg.AssetCheckSeverity.WARN
     return Outcome(

@@ -21,7 +21,7 @@ def check_schema_drift(it: Examination) -> Outcome:
     """Columns at both ends are as they were approved (else a warning; an error where one that is
     exported is gone, or of another type)."""
     export = it.export
-    now = look_at_both_ends(export, it.source, it.destination, it.interval)
+    now = look_at_both_ends(export, it.source, it.landed_columns, it.interval)
     approved = approved_schema(it.instance, export.name)
     if approved is None:
         approved = ApprovedSchema(now, datetime.now(UTC), FIRST)

@@ -36,7 +36,9 @@ def propose(instance: dg.DagsterInstance, found: Found) -> Proposal:
     approved = approved_schema(instance, export.name)
     with found.resources(export.resources) as resources:
         source, destination = export.reader(resources), export.destination(resources)
-        now = look_at_both_ends(export, source, destination, export.interval(partition))
+        interval = export.interval(partition)
+        landed = destination.columns(interval, export.selection.schema)
+        now = look_at_both_ends(export, source, landed, interval)
         differences = drift(export, source, approved.ends, now) if approved else []
     return Proposal(partition, now, approved, differences)
 

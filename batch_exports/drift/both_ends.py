@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from batch_exports.destinations.delivery import Destination
+from batch_exports.destinations.delivery import LandedColumns
 from batch_exports.drift.diff import Difference, differences
 from batch_exports.drift.source_columns import needed_columns, source_columns
 from batch_exports.export import Export
@@ -27,13 +27,9 @@ class BothEnds:
 
 
 def look_at_both_ends(
-    export: Export, source: Source, destination: Destination, interval: DataInterval
+    export: Export, source: Source, landed: LandedColumns, interval: DataInterval
 ) -> BothEnds:
-    """What the source has now, and what was delivered of the interval.
-
-    Raises `Terminal` where the interval was never delivered, and what source and destination raise.
-    """
-    landed = destination.columns(interval, export.selection.schema)
+    """What the source has now, and what landed of the interval. Raises what the source raises."""
     found = (
         FoundColumn(name, type_, name not in landed.required)
         for name, type_ in landed.types.items()
