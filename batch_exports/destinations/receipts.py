@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -37,6 +37,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Kind = TypeVar("Kind", bound=Receipt)
+
+
+class Hashed(Protocol):
+    """What was staged, with the SHA-256 of it, in hex."""
+
+    @property
+    def sha256(self) -> str: ...
 
 
 def header(
@@ -101,9 +108,9 @@ def check_receipts(
     return receipts
 
 
-def content_of(receipts: Sequence[Receipt]) -> str:
-    """In hex, the SHA-256 of all that was staged, out of the shards' own."""
-    return hashlib.sha256("".join(receipt.sha256 for receipt in receipts).encode()).hexdigest()
+def content_of(parts: Sequence[Hashed]) -> str:
+    """In hex, the SHA-256 of all that was staged, out of those of its parts: shards, or files."""
+    return hashlib.sha256("".join(part.sha256 for part in parts).encode()).hexdigest()
 
 
 def overtaken(interval: DataInterval) -> Terminal:

@@ -1,6 +1,5 @@
 """Deliveries to a bucket: data files, then the manifest that makes them a delivery."""
 
-import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from batch_exports.destinations.delivery import (
     LandedKeys,
     Recorded,
 )
-from batch_exports.destinations.receipts import as_json, check_receipts, header
+from batch_exports.destinations.receipts import as_json, check_receipts, content_of, header
 from batch_exports.destinations.s3 import inspection
 from batch_exports.destinations.s3.aside import Aside
 from batch_exports.destinations.s3.at_once import read_at_once
@@ -144,7 +143,7 @@ class S3Destination:
             rejected=written.rejected,
             replaced=written.replaced,
             bytes=sum(file.bytes for file in files),
-            sha256=hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest(),
+            sha256=content_of(files),
             files=files,
             rejects=rejects,
             before=identity(before),
