@@ -87,12 +87,18 @@ class Lake:
     ) -> Generator[pa.RecordBatch, None, None]:
         with closing(self._prepared(paths)) as files:
             for path, file in files:
-                where = self.shown(path)
-                with storage_errors(where):
-                    rows = _reader(path).read(file.result(), where, selection, interval)
-                    with closing(rows):
-                        for batch in rows:
-                            yield project(batch, selection, where)
+                yield from self._rows(path, file, selection, interval)
+
+    def _rows(
+        self, path: str, file: Future[Any], selection: Selection, interval: DataInterval
+    ) -> Generator[pa.RecordBatch, None, None]:
+        where = self.shown(path)
+        with (
+            storage_errors(where),
+            closing(_reader(path).read(file.result(), where, selection, interval)) as rows,
+        ):
+            for batch in rows:
+                yield project(batch, selection, where)
 
     def _prepared(self, paths: list[str]) -> Generator[tuple[str, Future[Any]], None, None]:
         return prepared_ahead(lambda path: _reader(path).prepare(self._filesystem, path), paths)
