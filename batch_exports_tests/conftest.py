@@ -27,6 +27,8 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 if TYPE_CHECKING:
+    from batch_exports_tests.components.postgres_warehouse import Warehouse as PostgresWarehouse
+    from batch_exports_tests.components.redshift_warehouse import Warehouse as RedshiftWarehouse
     from batch_exports_tests.deployment import Deployment
 
 # Waits until its input ends, which it does however this process ends, and clears up.
@@ -187,9 +189,39 @@ def deployment(
     tmp_path: Path, s3_server: seaweedfs.Server, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator["Deployment"]:
     """An export from an empty lake to an empty bucket; `define` loads it."""
-    import dagster as dg  # takes a second, which tests without it need not wait
-
     from batch_exports_tests.deployment import Deployment
 
     with dg.DagsterInstance.ephemeral() as instance:
         yield Deployment(tmp_path, s3_server, bucket, instance, monkeypatch)
+
+
+@pytest.fixture
+def warehouse(
+    tmp_path: Path,
+    postgres_server: postgres.Server,
+    postgres_schema: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator["PostgresWarehouse"]:
+    """An export from an empty lake to an empty schema of PostgreSQL; `define` loads it."""
+    from batch_exports_tests.components.postgres_warehouse import Warehouse
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Warehouse(tmp_path, postgres_server, postgres_schema, monkeypatch, instance)
+
+
+@pytest.fixture
+def cluster(
+    tmp_path: Path,
+    redshift: Emulator,
+    s3_server: seaweedfs.Server,
+    bucket: str,
+    redshift_schema: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator["RedshiftWarehouse"]:
+    """An export from an empty lake to an empty schema of Redshift; `define` loads it."""
+    from batch_exports_tests.components.redshift_warehouse import Warehouse
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Warehouse(
+            tmp_path, redshift, s3_server, bucket, redshift_schema, monkeypatch, instance
+        )

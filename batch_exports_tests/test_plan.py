@@ -1,11 +1,8 @@
 """What a run would do is what it then does; to tell it, nothing is written."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 from click.testing import CliRunner
 
@@ -13,42 +10,13 @@ from batch_exports.cli import main
 from batch_exports.errors import ConfigurationError
 from batch_exports.local.event_schema import EVENTS
 from batch_exports.local.person_schema import PERSONS
-from batch_exports.local.postgres_server import Server
-from batch_exports.local.redshift.server import Emulator
-from batch_exports.local.seaweedfs import Server as S3Server
 from batch_exports.lookup import find_export
 from batch_exports.plan import Plan, plan
 from batch_exports.plan_text import plan_text
 from batch_exports_tests.components import redshift_warehouse
-from batch_exports_tests.components.test_postgres_batch_export import Warehouse, event, person
+from batch_exports_tests.components.postgres_warehouse import Warehouse, event, person
 from batch_exports_tests.conftest import ROLE_ARN
 from batch_exports_tests.deployment import KEY, Deployment
-
-
-@pytest.fixture
-def postgres(
-    tmp_path: Path,
-    postgres_server: Server,
-    postgres_schema: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Warehouse]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Warehouse(tmp_path, postgres_server, postgres_schema, monkeypatch, instance)
-
-
-@pytest.fixture
-def cluster(
-    tmp_path: Path,
-    redshift: Emulator,
-    s3_server: S3Server,
-    bucket: str,
-    redshift_schema: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[redshift_warehouse.Warehouse]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield redshift_warehouse.Warehouse(
-            tmp_path, redshift, s3_server, bucket, redshift_schema, monkeypatch, instance
-        )
 
 
 def told(name: str = "events_table", key: str = KEY) -> Plan:
@@ -71,17 +39,17 @@ def tables(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     )
 
 
-def test_to_postgres(postgres: Warehouse) -> None:
-    postgres.put("events", "a", EVENTS, event("one"), event("two"), event("late", hour=1.5))
-    definitions = postgres.define('exclude_events: ["$feature_flag_called"]')
+def test_to_postgres(warehouse: Warehouse) -> None:
+    warehouse.put("events", "a", EVENTS, event("one"), event("two"), event("late", hour=1.5))
+    definitions = warehouse.define('exclude_events: ["$feature_flag_called"]')
     first = told()
     assert (first.rows, first.before, first.problems) == (2, None, ())
     assert first.destination
     assert first.destination.columns["properties"] == "JSONB"
     assert sum(what.endswith("which is missing") for what in steps(first)) == 4
     assert steps(first)[-1] == "load the rows"
-    assert tables(postgres) == []
-    assert postgres.run(definitions).success
+    assert tables(warehouse) == []
+    assert warehouse.run(definitions).success
     second = told()
     assert second.before
     assert second.before.source_rows == 2
@@ -91,24 +59,24 @@ def test_to_postgres(postgres: Warehouse) -> None:
     assert not any("missing" in what for what in steps(second))
     text = plan_text(second)
     assert "event is none of $feature_flag_called" in text
-    assert postgres.server.exporter.password not in text + plan_text(first)
+    assert warehouse.server.exporter.password not in text + plan_text(first)
 
 
-def test_a_table_that_differs(postgres: Warehouse) -> None:
-    postgres.put("events", "a", EVENTS, event("one"))
-    with postgres.server.connect() as connection:
-        table = f'"{postgres.schema}".events'
+def test_a_table_that_differs(warehouse: Warehouse) -> None:
+    warehouse.put("events", "a", EVENTS, event("one"))
+    with warehouse.server.connect() as connection:
+        table = f'"{warehouse.schema}".events'
         connection.execute(f"CREATE TABLE {table} (uuid VARCHAR(50), event TEXT)".encode())
-        grant = f"GRANT ALL ON {table} TO {postgres.server.exporter.user}"
+        grant = f"GRANT ALL ON {table} TO {warehouse.server.exporter.user}"
         connection.execute(grant.encode())
-    postgres.define()
+    warehouse.define()
     found = told()
     assert found.destination
     assert set(found.destination.columns) == {"uuid", "event"}
     differs = found.destination.differences
     assert "uuid is character varying(50) there, and would be made as VARCHAR(200)" in differs
     assert "properties is not there: the column is left out" in differs
-    postgres.define("on_missing_column: fail")
+    warehouse.define("on_missing_column: fail")
     (problem,) = told().problems
     assert "has no column" in problem
 
@@ -122,18 +90,18 @@ def test_a_table_that_differs(postgres: Warehouse) -> None:
         (["shards: 3"], ["INSERT INTO"]),
     ],
 )
-def test_ways_into_postgres(postgres: Warehouse, lines: list[str], expected: list[str]) -> None:
-    postgres.put("events", "a", EVENTS, event("one"))
-    postgres.put("persons", "a", PERSONS, person("x", (0, 1)))
-    postgres.define(*lines)
+def test_ways_into_postgres(warehouse: Warehouse, lines: list[str], expected: list[str]) -> None:
+    warehouse.put("events", "a", EVENTS, event("one"))
+    warehouse.put("persons", "a", PERSONS, person("x", (0, 1)))
+    warehouse.define(*lines)
     found = told()
     assert found.problems == ()
     assert all(text in sql(found) for text in expected)
 
 
-def test_rows_that_no_column_places_are_found_by_their_writer(postgres: Warehouse) -> None:
-    postgres.put("events", "a", EVENTS, event("one"))
-    assert postgres.run(postgres.define("columns: [uuid, event]")).success
+def test_rows_that_no_column_places_are_found_by_their_writer(warehouse: Warehouse) -> None:
+    warehouse.put("events", "a", EVENTS, event("one"))
+    assert warehouse.run(warehouse.define("columns: [uuid, event]")).success
     again = told()
     assert steps(again) == ["delete what deliveries of the interval wrote", "load the rows"]
     assert "xmin" in sql(again)

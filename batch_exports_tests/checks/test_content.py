@@ -1,52 +1,19 @@
 """What somebody changes after its delivery is found, and named; what nobody changed passes."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import dagster as dg
-import pytest
 
 from batch_exports.checks.content import check_content
 from batch_exports.checks.examination import Examination, Outcome, outcome_of
 from batch_exports.local.event_schema import EVENTS
 from batch_exports.local.person_schema import PERSONS
-from batch_exports.local.postgres_server import Server
-from batch_exports.local.redshift.server import Emulator
-from batch_exports.local.seaweedfs import Server as S3Server
 from batch_exports.lookup import Found, find_export
 from batch_exports_tests.checks.evaluations import last
 from batch_exports_tests.components import redshift_warehouse
-from batch_exports_tests.components.test_postgres_batch_export import Warehouse, event, person
+from batch_exports_tests.components.postgres_warehouse import Warehouse, event, person
 from batch_exports_tests.deployment import ASSET, KEY, Deployment, check_key
 
 NEXT = "2026-11-01-01:00"
 TABLE = "events_table"
-
-
-@pytest.fixture
-def postgres(
-    tmp_path: Path,
-    postgres_server: Server,
-    postgres_schema: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Warehouse]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Warehouse(tmp_path, postgres_server, postgres_schema, monkeypatch, instance)
-
-
-@pytest.fixture
-def cluster(
-    tmp_path: Path,
-    redshift: Emulator,
-    s3_server: S3Server,
-    bucket: str,
-    redshift_schema: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[redshift_warehouse.Warehouse]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield redshift_warehouse.Warehouse(
-            tmp_path, redshift, s3_server, bucket, redshift_schema, monkeypatch, instance
-        )
 
 
 def content(found: Found, key: str = KEY) -> Outcome:
@@ -70,40 +37,40 @@ def change(warehouse: Warehouse, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
-def test_rows_of_postgres(postgres: Warehouse) -> None:
+def test_rows_of_postgres(warehouse: Warehouse) -> None:
     """https://www.postgresql.org/docs/current/ddl-system-columns.html: `xmin`"""
     events = [event("one"), event("two"), event("three"), event("other", hour=1.5)]
-    postgres.put("events", "a", EVENTS, *events)
-    definitions = postgres.define("parallelism: 2")
+    warehouse.put("events", "a", EVENTS, *events)
+    definitions = warehouse.define("parallelism: 2")
     table = find_export(TABLE)
     for key in (KEY, NEXT):
-        assert postgres.run(definitions, key).success
-    change(postgres, "VACUUM FREEZE events", "VACUUM FULL events")
+        assert warehouse.run(definitions, key).success
+    change(warehouse, "VACUUM FREEZE events", "VACUUM FULL events")
     untouched = content(table)
     assert untouched.passed, untouched.description
     assert "which transaction wrote each (xmin)" in untouched.description
-    change(postgres, "UPDATE events SET event = 'changed' WHERE uuid = 'one'")
+    change(warehouse, "UPDATE events SET event = 'changed' WHERE uuid = 'one'")
     changed = content(table)
     assert not changed.passed
     assert "Of 3 rows that were delivered, 1 are not there as they were" in changed.description
     assert content(table, NEXT).passed
     put_back = "INSERT INTO events (uuid, event) VALUES ('one', 'seen'), ('two', 'seen')"
-    change(postgres, "DELETE FROM events WHERE uuid IN ('one', 'two')", put_back)
+    change(warehouse, "DELETE FROM events WHERE uuid IN ('one', 'two')", put_back)
     told = content(table).description
     assert told.startswith("Of 3 rows that were delivered, 2 are not there")
-    change(postgres, "INSERT INTO events SELECT * FROM events WHERE uuid = 'three'")
+    change(warehouse, "INSERT INTO events SELECT * FROM events WHERE uuid = 'three'")
     more = content(table).description
     assert "The table holds 4 rows of the interval; the ledger says 3." in more
 
 
-def test_a_table_that_was_made_again(postgres: Warehouse) -> None:
-    postgres.put("events", "a", EVENTS, event("one"), event("two"))
+def test_a_table_that_was_made_again(warehouse: Warehouse) -> None:
+    warehouse.put("events", "a", EVENTS, event("one"), event("two"))
     lines = ("columns: [uuid, event, _inserted_at]", "write_mode: append")
-    assert postgres.run(postgres.define(*lines)).success
+    assert warehouse.run(warehouse.define(*lines)).success
     table = find_export(TABLE)
     assert "(xmin)" in content(table).description
     change(
-        postgres,
+        warehouse,
         "ALTER TABLE events RENAME TO former",
         "CREATE TABLE events (LIKE former INCLUDING ALL)",
         "INSERT INTO events SELECT * FROM former",
@@ -111,18 +78,18 @@ def test_a_table_that_was_made_again(postgres: Warehouse) -> None:
     found = content(table)
     assert found.passed
     assert "not their values: the table is another one" in found.description
-    change(postgres, "DELETE FROM events WHERE uuid = 'one'")
+    change(warehouse, "DELETE FROM events WHERE uuid = 'one'")
     assert "The table holds 1 rows" in content(table).description
 
 
-def test_merged_rows(postgres: Warehouse) -> None:
-    postgres.put("persons", "a", PERSONS, person("x", (0, 1)), person("y", (0, 1)))
-    assert postgres.run(postgres.define("model: persons", "write_mode: merge")).success
+def test_merged_rows(warehouse: Warehouse) -> None:
+    warehouse.put("persons", "a", PERSONS, person("x", (0, 1)), person("y", (0, 1)))
+    assert warehouse.run(warehouse.define("model: persons", "write_mode: merge")).success
     table = find_export(TABLE)
     found = content(table)
     assert found.passed, found.description
     assert "not values" in found.description
-    change(postgres, "DELETE FROM persons WHERE distinct_id = 'x'")
+    change(warehouse, "DELETE FROM persons WHERE distinct_id = 'x'")
     assert not content(table).passed
 
 

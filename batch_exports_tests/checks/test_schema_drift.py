@@ -1,36 +1,21 @@
 """Columns that change at either end are told by the next partition, until they are approved."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
-import pytest
 
 from batch_exports.automation.alerts.endings import read_endings
 from batch_exports.drift.approved_schema import ApprovedSchema, approved_schema, keep_approved
 from batch_exports.drift.both_ends import BothEnds
 from batch_exports.local.event_schema import EVENTS
-from batch_exports.local.postgres_server import Server
 from batch_exports.sources.found_columns import FoundColumn, FoundColumns
 from batch_exports_tests.automation.sensors import exports
 from batch_exports_tests.checks.evaluations import metadata_of
-from batch_exports_tests.components.test_postgres_batch_export import NEXT, Warehouse, event
+from batch_exports_tests.components.postgres_warehouse import NEXT, Warehouse, event
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 COLUMNS = "columns: [uuid, event, timestamp]"
-
-
-@pytest.fixture
-def warehouse(
-    tmp_path: Path,
-    postgres_server: Server,
-    postgres_schema: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Warehouse]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Warehouse(tmp_path, postgres_server, postgres_schema, monkeypatch, instance)
 
 
 def drift_of(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:

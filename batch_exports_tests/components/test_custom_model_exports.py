@@ -19,8 +19,8 @@ from batch_exports.local.postgres_server import Server as PostgresServer
 from batch_exports.local.redshift.server import Emulator
 from batch_exports.local.seaweedfs import Server
 from batch_exports.models import TIMESTAMP
+from batch_exports_tests.components.postgres_warehouse import CONNECTION as POSTGRES
 from batch_exports_tests.components.redshift_warehouse import CONNECTIONS
-from batch_exports_tests.components.test_postgres_batch_export import CONNECTION as POSTGRES
 from batch_exports_tests.conftest import ROLE_ARN
 from batch_exports_tests.deployment import KEY, START, errors_of, load
 

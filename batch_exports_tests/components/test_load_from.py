@@ -18,8 +18,8 @@ from batch_exports.local.seaweedfs import Server
 from batch_exports.lookup import find_export
 from batch_exports.models import TIMESTAMP
 from batch_exports.trial import try_source
+from batch_exports_tests.components.postgres_warehouse import event
 from batch_exports_tests.components.redshift_warehouse import CONNECTIONS, Warehouse
-from batch_exports_tests.components.test_postgres_batch_export import event
 from batch_exports_tests.conftest import ROLE_ARN
 from batch_exports_tests.deployment import KEY, START, errors_of
 

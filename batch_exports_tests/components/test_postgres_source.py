@@ -12,7 +12,7 @@ from batch_exports.components.errors import InvalidComponent
 from batch_exports.local.postgres_server import Server
 from batch_exports.lookup import find_export
 from batch_exports.trial import try_source
-from batch_exports_tests.components.test_postgres_batch_export import CONNECTION
+from batch_exports_tests.components.postgres_warehouse import CONNECTION
 from batch_exports_tests.deployment import KEY, START, errors_of, load
 
 SOURCE = """\

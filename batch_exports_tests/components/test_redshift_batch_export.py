@@ -1,8 +1,6 @@
 """Exports to Redshift as users define and run them."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -12,11 +10,9 @@ from batch_exports.components.errors import InvalidComponent
 from batch_exports.destinations.redshift.authorization import Role
 from batch_exports.local.event_schema import EVENTS
 from batch_exports.local.person_schema import PERSONS
-from batch_exports.local.redshift.server import Emulator
-from batch_exports.local.seaweedfs import Server
 from batch_exports.transform.capabilities import OnUnrepresentable
+from batch_exports_tests.components.postgres_warehouse import event, person
 from batch_exports_tests.components.redshift_warehouse import CONNECTIONS, Warehouse
-from batch_exports_tests.components.test_postgres_batch_export import event, person
 from batch_exports_tests.conftest import ROLE_ARN
 from batch_exports_tests.deployment import errors_of
 
@@ -26,72 +22,55 @@ STAGE = "stage: {connection: archive, bucket_name: stage}"
 CHAIN = "stage: {connection: chain, bucket_name: stage}"
 
 
-@pytest.fixture
-def warehouse(
-    tmp_path: Path,
-    redshift: Emulator,
-    s3_server: Server,
-    bucket: str,
-    redshift_schema: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Warehouse]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Warehouse(
-            tmp_path, redshift, s3_server, bucket, redshift_schema, monkeypatch, instance
-        )
-
-
 def verdicts(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     return {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
 
 
 @pytest.mark.parametrize("way", ["role", "keys", "INSERT"])
-def test_a_partition_lands_and_its_checks_read_the_table(warehouse: Warehouse, way: str) -> None:
-    warehouse.put("events", EVENTS, event("one", properties='{"a": 1}'), event("two"),
+def test_a_partition_lands_and_its_checks_read_the_table(cluster: Warehouse, way: str) -> None:
+    cluster.put("events", EVENTS, event("one", properties='{"a": 1}'), event("two"),
                   event("late", hour=1.5))  # fmt: skip
     lines = {
-        "role": [warehouse.stage, f"authorization: {{role_arn: {ROLE_ARN}}}"],
-        "keys": [warehouse.stage],
+        "role": [cluster.stage, f"authorization: {{role_arn: {ROLE_ARN}}}"],
+        "keys": [cluster.stage],
         "INSERT": ["mode: INSERT"],
     }
-    result = warehouse.run(warehouse.define(*lines[way]))
+    result = cluster.run(cluster.define(*lines[way]))
     assert result.success
     assert verdicts(result) == dict.fromkeys(CHECKS, True)
-    rows = warehouse.rows("SELECT uuid, JSON_SERIALIZE(properties) FROM events ORDER BY uuid")
+    rows = cluster.rows("SELECT uuid, JSON_SERIALIZE(properties) FROM events ORDER BY uuid")
     assert [(uuid, text.replace(" ", "")) for uuid, text in rows] == [
         ("one", '{"a":1}'),
         ("two", "{}"),
     ]
-    copies = [text for text in warehouse.emulator.statements if text.startswith("COPY")]
+    copies = [text for text in cluster.emulator.statements if text.startswith("COPY")]
     assert bool(copies) == (way != "INSERT")
     assert all(("ACCESS_KEY_ID" in text) == (way == "keys") for text in copies)
-    left = warehouse.s3.client().list_objects_v2(Bucket=warehouse.bucket)
+    left = cluster.s3.client().list_objects_v2(Bucket=cluster.bucket)
     assert left["KeyCount"] == 0
-    secrets = (warehouse.s3.admin.secret_access_key, warehouse.emulator.exporter.password)
+    secrets = (cluster.s3.admin.secret_access_key, cluster.emulator.exporter.password)
     [materialization] = result.asset_materializations_for_node("redshift__events_table")
     assert not any(secret in str(materialization) for secret in secrets)
 
 
-def test_a_role_that_the_cluster_may_not_assume(warehouse: Warehouse) -> None:
+def test_a_role_that_the_cluster_may_not_assume(cluster: Warehouse) -> None:
     """https://docs.aws.amazon.com/redshift/latest/mgmt/authorizing-redshift-service.html"""
-    warehouse.put("events", EVENTS, event("one"))
-    result = warehouse.run(
-        warehouse.define(warehouse.stage, f"authorization: {{role_arn: {ROLE}}}")
-    )
+    cluster.put("events", EVENTS, event("one"))
+    result = cluster.run(cluster.define(cluster.stage, f"authorization: {{role_arn: {ROLE}}}"))
     assert not result.success
     [error] = errors_of(result)
     assert f"Associate {ROLE} with the cluster" in error
-    assert warehouse.s3.admin.secret_access_key not in error
+    assert cluster.s3.admin.secret_access_key not in error
 
 
-def test_persons_are_merged(warehouse: Warehouse) -> None:
-    warehouse.put("persons", PERSONS, person("x", (0, 1)), person("x", (0, 3)), person("y", (0, 0)))
-    definitions = warehouse.define("model: persons", "mode: INSERT")
+def test_persons_are_merged(cluster: Warehouse) -> None:
+    cluster.put("persons", PERSONS, person("x", (0, 1)), person("x", (0, 3)), person("y", (0, 0)))
+    definitions = cluster.define("model: persons", "mode: INSERT")
     for _ in range(2):
-        result = warehouse.run(definitions)
+        result = cluster.run(definitions)
         assert result.success
         assert all(verdicts(result).values())
-    rows = warehouse.rows("SELECT distinct_id, person_version FROM persons ORDER BY 1")
+    rows = cluster.rows("SELECT distinct_id, person_version FROM persons ORDER BY 1")
     assert rows == [("x", 3), ("y", 0)]
 
 
@@ -171,30 +150,30 @@ def test_persons_are_merged(warehouse: Warehouse) -> None:
     ],
 )
 def test_what_cannot_work_is_told_when_it_is_loaded(
-    warehouse: Warehouse, lines: list[str], field: str, problem: str
+    cluster: Warehouse, lines: list[str], field: str, problem: str
 ) -> None:
     with pytest.raises(InvalidComponent) as caught:
-        warehouse.define(*lines)
+        cluster.define(*lines)
     message = str(caught.value)
     assert re.search(rf"defs\.yaml:\d+ - attributes\.{re.escape(field)}\n", message)
     assert problem in message
     assert "planted" not in message
 
 
-def test_a_stage_in_another_region(warehouse: Warehouse) -> None:
+def test_a_stage_in_another_region(cluster: Warehouse) -> None:
     """https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-columnar.html"""
     there = CONNECTIONS.replace(
         '"{{ env.TEST_RS_HOST }}"', "c.abc.us-east-1.redshift.amazonaws.com"
     )
     lines = (CHAIN, "authorization: {role_arn: default}")
     with pytest.raises(InvalidComponent) as caught:
-        warehouse.define(*lines, connections=there)
+        cluster.define(*lines, connections=there)
     assert "chain is in eu-west-1, the cluster in us-east-1" in str(caught.value)
     assert "Stage in a bucket in us-east-1." in str(caught.value)
-    assert warehouse.define(STAGE, connections=there).resources
+    assert cluster.define(STAGE, connections=there).resources
 
 
-def test_what_is_written_is_what_a_run_gets(warehouse: Warehouse) -> None:
+def test_what_is_written_is_what_a_run_gets(cluster: Warehouse) -> None:
     lines = [
         "stage: {connection: archive, bucket_name: b, key_prefix: a/b, files: 8}",
         f"authorization: {{role_arn: '{ROLE},{ROLE}2'}}",
@@ -206,17 +185,17 @@ def test_what_is_written_is_what_a_run_gets(warehouse: Warehouse) -> None:
         "on_missing_column: fail",
         "on_unrepresentable: reject",
     ]
-    with warehouse.destination(*lines) as made:
+    with cluster.destination(*lines) as made:
         stage = made.copy_from
         assert stage
         assert (stage.bucket, stage.key_prefix, stage.files) == ("b", "a/b/", 8)
         assert stage.authorization == Role(f"{ROLE},{ROLE}2")
-        assert (made.name.schema, made.name.name) == (warehouse.schema, "t")
+        assert (made.name.schema, made.name.name) == (cluster.schema, "t")
         assert (made.dist_key, made.sort_key) == ("distinct_id", ("timestamp", "uuid"))
         assert made.semi_structured_type == "VARCHAR(65535)"
         assert (made.write_mode, made.on_missing_column) == ("append", "fail")
         assert made.on_unrepresentable == OnUnrepresentable.REJECT
-    with warehouse.destination("mode: INSERT") as made:
+    with cluster.destination("mode: INSERT") as made:
         assert made.copy_from is None
         assert (made.dist_key, made.sort_key, made.write_mode) == (None, (), "replace")
 
@@ -232,10 +211,10 @@ def test_what_is_written_is_what_a_run_gets(warehouse: Warehouse) -> None:
         ),
     ],
 )
-def test_what_copy_is_told(warehouse: Warehouse, lines: list[str], clause: str) -> None:
+def test_what_copy_is_told(cluster: Warehouse, lines: list[str], clause: str) -> None:
     """https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-authorization.html"""
-    admin = warehouse.s3.admin
-    with warehouse.destination(*lines) as made:
+    admin = cluster.s3.admin
+    with cluster.destination(*lines) as made:
         assert made.copy_from
         told = made.copy_from.authorization.clause().as_string()
         assert told == clause.replace("KEY'", f"{admin.access_key_id}'", 1).replace(
@@ -245,17 +224,17 @@ def test_what_copy_is_told(warehouse: Warehouse, lines: list[str], clause: str) 
         assert "planted-token" not in repr(made)
 
 
-def test_the_ui_shows_the_types_that_a_table_is_made_with(warehouse: Warehouse) -> None:
+def test_the_ui_shows_the_types_that_a_table_is_made_with(cluster: Warehouse) -> None:
     for lines, type_ in ([], "SUPER"), (["semi_structured_type: VARCHAR(65535)"], "VARCHAR(65535)"):
-        asset = warehouse.define("mode: INSERT", *lines).resolve_asset_graph().get(ASSET)
+        asset = cluster.define("mode: INSERT", *lines).resolve_asset_graph().get(ASSET)
         assert asset.metadata["load_mode"] == "INSERT"
-        assert asset.metadata["dagster/table_name"] == f"{warehouse.schema}.events"
+        assert asset.metadata["dagster/table_name"] == f"{cluster.schema}.events"
         types = {c.name: c.type for c in asset.metadata["dagster/column_schema"].columns}
         assert types["properties"] == type_
         assert types["uuid"] == "VARCHAR(200)"
 
 
-def test_persons_merge_and_events_replace_unless_told(warehouse: Warehouse) -> None:
+def test_persons_merge_and_events_replace_unless_told(cluster: Warehouse) -> None:
     for lines, mode in [
         ([], "replace"),
         (["model: persons"], "merge"),
@@ -263,7 +242,7 @@ def test_persons_merge_and_events_replace_unless_told(warehouse: Warehouse) -> N
         (["model: persons", "write_mode: replace"], "replace"),
         (["write_mode: append"], "append"),
     ]:
-        graph = warehouse.define("mode: INSERT", *lines).resolve_asset_graph()
+        graph = cluster.define("mode: INSERT", *lines).resolve_asset_graph()
         assert graph.get(ASSET).metadata["write_mode"] == mode
         checks = {key.name for key in graph.asset_check_keys}
         assert ("versions" in checks) == (mode == "merge")
